@@ -1,0 +1,1 @@
+"""What a deployment decides: settings, the clock, logging, signals."""

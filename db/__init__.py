@@ -1,0 +1,1 @@
+"""SQL tables and queries; Redis keys and scripts."""

@@ -1,0 +1,1 @@
+"""From the stream to presence, decision, outbox and push."""

@@ -1,0 +1,1 @@
+"""A simulated store with known truth: radios, shoppers, handsets, a fake FCM."""

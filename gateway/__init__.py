@@ -1,0 +1,1 @@
+"""The Raspberry Pi: listen, summarise, keep on disk, send up."""

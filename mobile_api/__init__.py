@@ -1,0 +1,1 @@
+"""HTTP for handsets, gateways and tills."""

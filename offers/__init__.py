@@ -1,0 +1,1 @@
+"""What to say, to whom, now: from campaigns to one decision. Pure."""
