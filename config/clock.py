@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 # Turns of the event loop given to woken tasks before time moves on. A wake-up that only touches
-# memory needs two or three; the rest is room for a chain of awaits. Real sockets are not waited for.
+# memory needs two or three; the rest is room for a chain of awaits. Sockets are not waited for.
 SETTLING_TURNS: Final = 50
 
 

@@ -33,6 +33,6 @@ async def _until_stopped(main: Callable[[], Coroutine[Any, Any, int | None]]) ->
         return await main() or EXIT_OK
     except asyncio.CancelledError:
         return EXIT_OK
-    except Exception:  # noqa: BLE001  (the one place of a process that may)
+    except Exception:  # the one place of a process that may
         log.exception("process failed")
         return EXIT_CRASHED
