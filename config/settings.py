@@ -9,7 +9,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import Field, SecretBytes, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -175,8 +175,9 @@ def _load(kind: type[S], prefix: str, given: Mapping[str, object]) -> S:
     )
     if unknown:
         raise SettingsError(f"{', '.join(unknown)}: no such setting")
+    kept: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     try:
-        return kind(**{name: value for name, value in given.items() if value is not None})
+        return kind(**kept)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = f"{prefix}{'.'.join(map(str, first['loc']))}".upper()
