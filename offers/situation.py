@@ -1,0 +1,137 @@
+"""Everything a decision may look at, as one frozen value, and what it answers."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, StrEnum
+
+from offers.campaign import Campaign
+from shoppers.consent import Purpose
+
+
+class ZoneRole(Enum):
+    """What a kind of zone means for messages."""
+
+    SELLING = "selling"
+    QUIET = "quiet"  # checkout, entrance, service desk, quiet: nobody is messaged here
+
+
+@dataclass(frozen=True, slots=True)
+class ShopperView:
+    """The shopper as a rule sees them."""
+
+    shopper_id: str
+    country: str
+    consents: frozenset[Purpose]
+    has_push_target: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where the shopper is and for how long, as presence believes."""
+
+    store_id: str
+    zone_id: str
+    role: ZoneRole
+    confidence: float  # 0..1
+    visit_age_s: float
+    zone_dwell_s: float
+    residual_dwell_s: float  # how much longer they are expected to stay in the zone
+
+
+@dataclass(frozen=True, slots=True)
+class Browsed:
+    """One recent look at something in the app."""
+
+    kind: str
+    category: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """How much this shopper has been sent already."""
+
+    sent_this_visit: int
+    sent_last_7_days: int
+    campaigns_this_visit: frozenset[str]
+    last_sent_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A campaign of this zone, with what has been spent of it."""
+
+    campaign: Campaign
+    sends: int
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that a decision depends on. Equal situations give equal decisions."""
+
+    shopper: ShopperView
+    moment: Moment
+    browsed: tuple[Browsed, ...]
+    pressure: Pressure
+    candidates: tuple[Candidate, ...]
+    now: datetime
+    local: datetime  # `now` in the store's own time
+    control_salt: str
+
+
+class Reason(StrEnum):
+    """Why a campaign was not sent. The names are stored and shown: never renamed."""
+
+    NO_CAMPAIGN = "no_campaign"
+    NO_CONSENT = "no_consent"
+    COUNTRY_UNKNOWN = "country_unknown"
+    NO_PUSH_TARGET = "no_push_target"
+    QUIET_ZONE = "quiet_zone"
+    UNSURE_PLACE = "unsure_place"
+    VISIT_TOO_YOUNG = "visit_too_young"
+    LEAVING_SOON = "leaving_soon"
+    NOT_LIVE = "not_live"
+    OUTSIDE_DATES = "outside_dates"
+    OUTSIDE_HOURS = "outside_hours"
+    BUDGET_SPENT = "budget_spent"
+    VISIT_CAP = "visit_cap"
+    WEEK_CAP = "week_cap"
+    CAMPAIGN_SEEN = "campaign_seen"
+    COOL_DOWN = "cool_down"
+    CONTROL_GROUP = "control_group"
+    BELOW_RELEVANCE = "below_relevance"
+    OUTRANKED = "outranked"
+    CAP_RACE = "cap_race"  # the atomic reservation said no after the counters said yes
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """One candidate as it was judged: its score and every reason against it."""
+
+    campaign_id: str
+    score: float
+    against: tuple[Reason, ...]
+    relevance: tuple[str, ...]  # why it fits, in words a shopper can read
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send this campaign now."""
+
+    campaign: Campaign
+    weighed: tuple[Weighed, ...]  # the winner first
+    valid_for_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Say nothing. `why` holds every reason of the best-placed candidate, or the general ones."""
+
+    why: tuple[Reason, ...]
+    weighed: tuple[Weighed, ...]
+    # Control group: what would have been sent (a ghost moment), so that uplift compares like
+    # with like.
+    ghost: Campaign | None = None
+
+
+Decision = Send | Hold
