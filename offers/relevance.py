@@ -46,4 +46,4 @@ def fit(situation: Situation, campaign: Campaign) -> Fit:
 
 def _gain(situation: Situation, look: Browsed) -> float:
     age_s = max(0.0, (situation.now - look.at).total_seconds())
-    return LOOK_WEIGHTS.get(look.kind, 0.0) * 0.5 ** (age_s / HALF_LIFE_S)
+    return LOOK_WEIGHTS.get(look.kind, 0.0) * math.exp2(-age_s / HALF_LIFE_S)

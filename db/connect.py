@@ -1,0 +1,102 @@
+"""The SQL engine, set up so that the same code is right on SQLite and on PostgreSQL."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Table, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+# How long a writer waits for another before the call fails; a batch's transaction takes 1-5 ms.
+BUSY_TIMEOUT_MS: Final = 5_000
+READ_ONLY: Final = {"corsia_read_only": True}
+DRIVERS: Final = ("sqlite+aiosqlite", "postgresql+asyncpg")
+
+
+class DatabaseUrlError(Exception):
+    """A database address that we cannot use; the message says what is accepted."""
+
+
+class Database:
+    """One engine; `begin` is a transaction that writes, `read` one that only looks."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction: committed at the end of the block, rolled back by an error."""
+        async with self.engine.begin() as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A view of the data that takes no writer's turn."""
+        async with self.engine.connect() as connection:
+            tx = await connection.execution_options(**READ_ONLY)
+            async with tx.begin():
+                yield tx
+
+
+@asynccontextmanager
+async def open_database(url: str) -> AsyncIterator[Database]:
+    """The database at `url` for the length of the block. Raises DatabaseUrlError."""
+    engine = _engine(url)
+    try:
+        yield Database(engine)
+    finally:
+        await engine.dispose()
+
+
+async def insert_once(tx: AsyncConnection, table: Table, row: Mapping[str, Any]) -> bool:
+    """Insert the row unless a unique key holds it already; whether it was inserted."""
+    if tx.dialect.name == "sqlite":
+        on_sqlite = sqlite.insert(table).values(row).on_conflict_do_nothing()
+        return (await tx.execute(on_sqlite)).rowcount == 1
+    on_postgres = postgresql.insert(table).values(row).on_conflict_do_nothing()
+    return (await tx.execute(on_postgres)).rowcount == 1
+
+
+def _engine(url: str) -> AsyncEngine:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise DatabaseUrlError("the database address is no URL") from error
+    if parsed.drivername not in DRIVERS:
+        raise DatabaseUrlError(
+            f"{parsed.drivername}: use {' or '.join(f'{driver}://...' for driver in DRIVERS)}"
+        )
+    if parsed.drivername.startswith("postgresql"):
+        return create_async_engine(parsed, pool_size=10, max_overflow=10, pool_pre_ping=True)
+    if parsed.database and parsed.database != ":memory:":
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = create_async_engine(parsed)
+    event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(dbapi: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    # The driver's own transactions start too late and lose concurrent updates (measured: 320 of
+    # 400); ours begin in _begin_sqlite.
+    dbapi.isolation_level = None
+    cursor = dbapi.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "foreign_keys=ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    read_only = connection.get_execution_options().get("corsia_read_only", False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

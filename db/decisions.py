@@ -1,0 +1,141 @@
+"""Decisions, sent and held, with all their reasons; and the sends among them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.connect import insert_once
+from db.live import SentBefore
+from db.tables import decisions, sends
+from offers.pressure import WEEK_S
+
+KEPT: Final = timedelta(days=365)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDecision:
+    """One decision as it was taken. `weighed` and `seen` are as JSON."""
+
+    decision_id: str
+    visit_id: str
+    shopper_id: str
+    zone_id: str
+    outcome: str  # send or hold
+    campaign_id: str | None
+    ghost: bool
+    reasons: list[str]
+    weighed: list[dict[str, Any]]
+    seen: dict[str, Any]
+    heard_at: datetime  # of the last sighting that it rests on
+    at: datetime
+
+
+async def store_decision(tx: AsyncConnection, decision: StoredDecision) -> None:
+    """Keep a decision."""
+    await tx.execute(
+        decisions.insert().values(
+            id=decision.decision_id,
+            visit_id=decision.visit_id,
+            shopper_id=decision.shopper_id,
+            zone_id=decision.zone_id,
+            outcome=decision.outcome,
+            campaign_id=decision.campaign_id,
+            ghost=decision.ghost,
+            reasons=decision.reasons,
+            weighed=decision.weighed,
+            seen=decision.seen,
+            heard_at=decision.heard_at,
+            at=decision.at,
+            erase_after=decision.at + KEPT,
+        )
+    )
+
+
+async def load_decision(tx: AsyncConnection, decision_id: str) -> StoredDecision | None:
+    """One decision; None when there is none of that id."""
+    row = (await tx.execute(select(decisions).where(decisions.c.id == decision_id))).one_or_none()
+    return None if row is None else _decision(row)
+
+
+async def decisions_of(
+    tx: AsyncConnection, shopper_id: str, since: datetime, most: int
+) -> list[StoredDecision]:
+    """A shopper's decisions since then, newest first."""
+    rows = await tx.execute(
+        select(decisions)
+        .where(decisions.c.shopper_id == shopper_id, decisions.c.at >= since)
+        .order_by(decisions.c.at.desc())
+        .limit(most)
+    )
+    return [_decision(row) for row in rows]
+
+
+async def store_send(tx: AsyncConnection, sent: SentBefore, shopper_id: str) -> bool:
+    """Note a send; False when this campaign went to this shopper in this visit already.
+
+    The decision must be stored first.
+    """
+    return await insert_once(
+        tx,
+        sends,
+        {
+            "decision_id": sent.decision_id,
+            "shopper_id": shopper_id,
+            "campaign_id": sent.campaign_id,
+            "visit_id": sent.visit_id,
+            "at": sent.at,
+        },
+    )
+
+
+async def sends_since(tx: AsyncConnection, shopper_id: str, now: datetime) -> list[SentBefore]:
+    """The sends of the last seven days that reached, or may yet reach, the shopper."""
+    rows = await tx.execute(
+        select(sends)
+        .where(
+            sends.c.shopper_id == shopper_id,
+            sends.c.at >= now - timedelta(seconds=WEEK_S),
+            sends.c.released_at.is_(None),
+        )
+        .order_by(sends.c.at)
+    )
+    return [SentBefore(row.decision_id, row.campaign_id, row.visit_id, row.at) for row in rows]
+
+
+async def campaigns_of_visit(tx: AsyncConnection, visit_id: str) -> frozenset[str]:
+    """The campaigns sent in a visit, those that came to nothing too."""
+    found = await tx.scalars(select(sends.c.campaign_id).where(sends.c.visit_id == visit_id))
+    return frozenset(found.all())
+
+
+async def release_send(tx: AsyncConnection, decision_id: str, at: datetime) -> SentBefore | None:
+    """The send came to nothing and no longer counts; None when it had been released before."""
+    done = await tx.execute(
+        update(sends)
+        .where(sends.c.decision_id == decision_id, sends.c.released_at.is_(None))
+        .values(released_at=at)
+    )
+    if done.rowcount != 1:
+        return None
+    row = (await tx.execute(select(sends).where(sends.c.decision_id == decision_id))).one()
+    return SentBefore(row.decision_id, row.campaign_id, row.visit_id, row.at)
+
+
+def _decision(row: Any) -> StoredDecision:  # noqa: ANN401
+    return StoredDecision(
+        row.id,
+        row.visit_id,
+        row.shopper_id,
+        row.zone_id,
+        row.outcome,
+        row.campaign_id,
+        row.ghost,
+        row.reasons,
+        row.weighed,
+        row.seen,
+        row.heard_at,
+        row.at,
+    )

@@ -1,0 +1,306 @@
+"""Redis: every key, its type and its expiry; the stream, the caps and the live picture.
+
+| key | type | expires | what |
+| --- | --- | --- | --- |
+| `{store:S}:sightings` | stream | trimmed at STREAM_MAX | batches on their way to the engine |
+| `{store:S}:seqs` | hash | 2 days idle | `gateway:boot` -> last sequence number taken |
+| `{store:S}:here` | hash | 2 minutes idle | handset -> where presence believes it is |
+| `{store:S}:owner` | string | LEASE_S | the engine process that owns the store |
+| `{shopper:P}:sends` | sorted set | 8 days | sends reserved: `decision|campaign|visit` by time |
+| `rate:C` | string | its period | requests of one client (GCRA) |
+
+All of it can be lost: batches of the last moments are sent again or counted as lost, sequence
+numbers stand in SQL too, caps are counted from SQL and handed in with each reservation, and the
+live picture forms again within seconds.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from beacons.sighting import Batch, encode_batch
+from offers.pressure import WEEK_S, Limits
+
+GROUP: Final = "engine"
+# 12 gateways at one batch a second: over two hours of a store whose engine is away.
+STREAM_MAX: Final = 100_000
+SEQS_EXPIRE_S: Final = 2 * 86_400
+HERE_EXPIRE_S: Final = 120
+SENDS_EXPIRE_S: Final = WEEK_S + 86_400
+LEASE_S: Final = 10
+
+# KEYS: stream, seqs. ARGV: field, seq, gateway, batch, STREAM_MAX, SEQS_EXPIRE_S.
+_APPEND: Final = """
+local last = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
+if tonumber(ARGV[2]) <= last then return 0 end
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[5], '*', 'g', ARGV[3], 'b', ARGV[4])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+redis.call('EXPIRE', KEYS[2], ARGV[6])
+return 1
+"""
+# KEYS: sends. ARGV: member, now_ms, visit, per_visit, per_week, cool_down_ms, week_ms, expire_s,
+# then member and ms of each send that SQL knows. Answers 1 when reserved.
+_RESERVE: Final = """
+for i = 9, #ARGV, 2 do redis.call('ZADD', KEYS[1], ARGV[i + 1], ARGV[i]) end
+local now = tonumber(ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. (now - tonumber(ARGV[7])))
+local sends = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+local visit, week, answer = 0, 0, 1
+for i = 1, #sends, 2 do
+  if sends[i] == ARGV[1] then return 1 end
+  week = week + 1
+  local at = string.match(sends[i], '|([^|]*)$')
+  if at == ARGV[3] then visit = visit + 1 end
+  if now < tonumber(sends[i + 1]) + tonumber(ARGV[6]) then answer = 0 end
+end
+if visit >= tonumber(ARGV[4]) or week >= tonumber(ARGV[5]) then answer = 0 end
+if answer == 1 then redis.call('ZADD', KEYS[1], now, ARGV[1]) end
+redis.call('EXPIRE', KEYS[1], ARGV[8])
+return answer
+"""
+# KEYS: owner. ARGV: who, lease_ms. Takes or renews the lease; 1 when it is ours.
+_LEASE: Final = """
+local owner = redis.call('GET', KEYS[1])
+if owner and owner ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+# KEYS: owner. ARGV: who.
+_RELEASE_LEASE: Final = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+"""
+# Generic cell rate. KEYS: rate. ARGV: now_ms, interval_ms, burst. Answers the wait in ms; 0 = go.
+_RATE: Final = """
+local now, interval = tonumber(ARGV[1]), tonumber(ARGV[2])
+local full = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
+local wait = full - now - interval * (tonumber(ARGV[3]) - 1)
+if wait > 0 then return math.ceil(wait) end
+redis.call('SET', KEYS[1], full + interval, 'PX', math.ceil(full + interval - now + 1))
+return 0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEntry:
+    """A batch as the engine takes it from the stream."""
+
+    entry_id: str
+    gateway_id: str
+    data: bytes  # msgpack, beacons.sighting.Batch
+
+
+@dataclass(frozen=True, slots=True)
+class SentBefore:
+    """A send that counts against the caps."""
+
+    decision_id: str
+    campaign_id: str
+    visit_id: str
+    at: datetime
+
+
+class Here(msgspec.Struct, array_like=True, frozen=True):
+    """Where presence believes a handset to be."""
+
+    zone_id: str | None
+    confidence: float
+    x_m: float
+    y_m: float
+    heard_s: float  # unix
+
+
+class Live:
+    """Redis as we use it; every script and key is here."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+        self._append = redis.register_script(_APPEND)
+        self._reserve = redis.register_script(_RESERVE)
+        self._lease = redis.register_script(_LEASE)
+        self._release_lease = redis.register_script(_RELEASE_LEASE)
+        self._rate = redis.register_script(_RATE)
+
+    async def ping(self) -> None:
+        """Nothing, when Redis answers. Raises redis.exceptions.RedisError."""
+        answer: Any = self.redis.ping()
+        await answer
+
+    # --- the stream ---------------------------------------------------------------------------
+    async def append(self, store_id: str, gateway_id: str, batch: Batch) -> bool:
+        """Put a batch on the store's stream; False when it has been there before."""
+        taken = await self._append(
+            keys=[_stream(store_id), f"{{store:{store_id}}}:seqs"],
+            args=[
+                f"{gateway_id}:{batch.boot}",
+                batch.seq,
+                gateway_id,
+                encode_batch(batch),
+                STREAM_MAX,
+                SEQS_EXPIRE_S,
+            ],
+        )
+        return bool(taken)
+
+    async def open_stream(self, store_id: str) -> None:
+        """Make the store's stream and its group, where they are not there yet."""
+        try:
+            await self.redis.xgroup_create(_stream(store_id), GROUP, id="0", mkstream=True)
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+    async def unacknowledged(self, store_id: str, consumer: str, most: int) -> list[StreamEntry]:
+        """Entries that an owner of the store took and never acknowledged, now this consumer's."""
+        answer: Any = await self.redis.xautoclaim(
+            _stream(store_id), GROUP, consumer, min_idle_time=0, count=most
+        )
+        return _entries(answer[1])
+
+    async def take(
+        self, store_id: str, consumer: str, most: int, block_ms: int
+    ) -> list[StreamEntry]:
+        """The next entries; after `block_ms` without one, none."""
+        answer: Any = await self.redis.xreadgroup(
+            GROUP, consumer, {_stream(store_id): ">"}, count=most, block=block_ms
+        )
+        return _entries(answer[0][1]) if answer else []
+
+    async def acknowledge(self, store_id: str, entries: Sequence[StreamEntry]) -> None:
+        """The entries are done with: their effects stand in SQL. They are deleted at once."""
+        ids = [entry.entry_id for entry in entries]
+        if ids:
+            async with self.redis.pipeline(transaction=False) as pipe:
+                pipe.xack(_stream(store_id), GROUP, *ids)
+                pipe.xdel(_stream(store_id), *ids)
+                await pipe.execute()
+
+    async def backlog(self, store_id: str) -> int:
+        """Batches on the stream that nobody has finished with."""
+        return int(await self.redis.xlen(_stream(store_id)))
+
+    # --- one owner a store --------------------------------------------------------------------
+    async def hold_lease(self, store_id: str, owner: str) -> bool:
+        """Take the store or keep it; False while another process owns it."""
+        key = f"{{store:{store_id}}}:owner"
+        return bool(await self._lease(keys=[key], args=[owner, LEASE_S * 1_000]))
+
+    async def drop_lease(self, store_id: str, owner: str) -> None:
+        """Give the store up at once, where it is ours."""
+        await self._release_lease(keys=[f"{{store:{store_id}}}:owner"], args=[owner])
+
+    # --- caps ---------------------------------------------------------------------------------
+    async def reserve(
+        self,
+        shopper_id: str,
+        wanted: SentBefore,
+        known: Sequence[SentBefore],
+        limits: Limits,
+    ) -> bool:
+        """Count one send against the shopper's caps, unless they forbid it; atomic.
+
+        known: the sends that SQL has, so that a lost Redis forbids as much as a kept one.
+        """
+        arguments: list[str | int | float] = [
+            _member(wanted),
+            _ms(wanted.at),
+            wanted.visit_id,
+            limits.per_visit,
+            limits.per_7_days,
+            limits.cool_down_s * 1_000,
+            WEEK_S * 1_000,
+            SENDS_EXPIRE_S,
+        ]
+        for sent in known:
+            arguments += [_member(sent), _ms(sent.at)]
+        return bool(await self._reserve(keys=[_sends(shopper_id)], args=arguments))
+
+    async def release(self, shopper_id: str, sent: SentBefore) -> None:
+        """The send came to nothing: it no longer counts."""
+        await self.redis.zrem(_sends(shopper_id), _member(sent))
+
+    async def forget_shopper(self, shopper_id: str) -> None:
+        """Delete what Redis holds about a shopper."""
+        await self.redis.delete(_sends(shopper_id))
+
+    # --- the live picture ---------------------------------------------------------------------
+    async def picture(
+        self, store_id: str, here: Mapping[str, Here], gone: Sequence[str] = ()
+    ) -> None:
+        """Say where handsets are now, and which are gone."""
+        key = _here(store_id)
+        async with self.redis.pipeline(transaction=False) as pipe:
+            if here:
+                mapping: Mapping[Any, Any] = {
+                    name: msgspec.msgpack.encode(place) for name, place in here.items()
+                }
+                pipe.hset(key, mapping=mapping)
+                pipe.expire(key, HERE_EXPIRE_S)
+            if gone:
+                pipe.hdel(key, *gone)
+            await pipe.execute()
+
+    async def where(self, store_id: str, handset_id: str) -> Here | None:
+        """Where one handset is; None when nobody knows."""
+        packed: Any = await self.redis.hget(_here(store_id), handset_id)
+        return None if packed is None else msgspec.msgpack.decode(packed, type=Here)
+
+    async def everyone(self, store_id: str) -> dict[str, Here]:
+        """Where everybody is, by handset."""
+        packed: Any = await self.redis.hgetall(_here(store_id))
+        return {
+            name.decode(): msgspec.msgpack.decode(place, type=Here)
+            for name, place in packed.items()
+        }
+
+    # --- limits -------------------------------------------------------------------------------
+    async def rate(self, client: str, now: datetime, per_minute: int, burst: int) -> timedelta:
+        """How long this client must wait before its request; zero when it may go on."""
+        wait_ms: Any = await self._rate(
+            keys=[f"rate:{client}"], args=[_ms(now), 60_000 / per_minute, burst]
+        )
+        return timedelta(milliseconds=int(wait_ms))
+
+
+@asynccontextmanager
+async def open_live(url: str) -> AsyncIterator[Live]:
+    """Redis at `url` for the length of the block; nothing is asked of it yet."""
+    redis = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
+    try:
+        yield Live(redis)
+    finally:
+        await redis.aclose()
+
+
+def _stream(store_id: str) -> str:
+    return f"{{store:{store_id}}}:sightings"
+
+
+def _here(store_id: str) -> str:
+    return f"{{store:{store_id}}}:here"
+
+
+def _sends(shopper_id: str) -> str:
+    return f"{{shopper:{shopper_id}}}:sends"
+
+
+def _member(sent: SentBefore) -> str:
+    return f"{sent.decision_id}|{sent.campaign_id}|{sent.visit_id}"
+
+
+def _ms(at: datetime) -> int:
+    return int(at.timestamp() * 1_000)
+
+
+def _entries(answer: Sequence[tuple[bytes, Mapping[bytes, bytes] | None]]) -> list[StreamEntry]:
+    return [
+        StreamEntry(entry_id.decode(), fields[b"g"].decode(), fields[b"b"])
+        for entry_id, fields in answer
+        if fields is not None
+    ]

@@ -1,0 +1,59 @@
+"""Everything held about one shopper, and what has been kept long enough."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.tables import (
+    browsing,
+    consents,
+    decisions,
+    handsets,
+    push_targets,
+    receipts,
+    redemptions,
+    sends,
+    shoppers,
+    visits,
+    zone_visits,
+)
+
+# Never shown, not even to their owner: a sealed secret is of no use and a target is a credential.
+_WITHHELD = frozenset({"sealed_secret", "value"})
+
+
+async def export_shopper(tx: AsyncConnection, shopper_id: str) -> dict[str, list[dict[str, Any]]]:
+    """Every row about a shopper, by table; instants as values."""
+    own_handsets = select(handsets.c.id).where(handsets.c.shopper_id == shopper_id)
+    own_visits = select(visits.c.id).where(visits.c.shopper_id == shopper_id)
+    own_sends = select(sends.c.decision_id).where(sends.c.shopper_id == shopper_id)
+    wanted = {
+        "shopper": select(shoppers).where(shoppers.c.id == shopper_id),
+        "handsets": select(handsets).where(handsets.c.shopper_id == shopper_id),
+        "push_targets": select(push_targets).where(push_targets.c.handset_id.in_(own_handsets)),
+        "consents": select(consents).where(consents.c.shopper_id == shopper_id),
+        "browsing": select(browsing).where(browsing.c.shopper_id == shopper_id),
+        "visits": select(visits).where(visits.c.shopper_id == shopper_id),
+        "zone_visits": select(zone_visits).where(zone_visits.c.visit_id.in_(own_visits)),
+        "decisions": select(decisions).where(decisions.c.shopper_id == shopper_id),
+        "sends": select(sends).where(sends.c.shopper_id == shopper_id),
+        "receipts": select(receipts).where(receipts.c.decision_id.in_(own_sends)),
+        "redemptions": select(redemptions).where(redemptions.c.shopper_id == shopper_id),
+    }
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name, query in wanted.items():
+        rows = (await tx.execute(query)).mappings()
+        found[name] = [
+            {key: value for key, value in row.items() if key not in _WITHHELD} for row in rows
+        ]
+    return found
+
+
+async def erase_due(tx: AsyncConnection, now: datetime) -> int:
+    """Delete every row about a person that has been kept long enough; how many shoppers went."""
+    for table in (browsing, decisions, visits):
+        await tx.execute(delete(table).where(table.c.erase_after <= now))
+    gone = await tx.execute(delete(shoppers).where(shoppers.c.erase_after <= now))
+    return gone.rowcount

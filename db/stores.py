@@ -1,0 +1,61 @@
+"""Stores and their plans."""
+
+import secrets
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from beacons.store_plan import StorePlan
+from db.connect import insert_once
+from db.tables import gateways, stores
+
+
+async def save_store(tx: AsyncConnection, plan: StorePlan, now: datetime) -> None:
+    """The store is as the plan says, its gateways are known; none enrolled before is lost."""
+    document = msgspec.to_builtins(plan)
+    row = {
+        "name": plan.name,
+        "tz": plan.tz,
+        "country": plan.country,
+        "plan": document,
+        "changed_at": now,
+    }
+    # The salt decides the control groups: it is drawn once and kept for as long as the store is.
+    fresh = {"id": plan.store_id, "control_salt": secrets.token_hex(16), **row}
+    if not await insert_once(tx, stores, fresh):
+        await tx.execute(update(stores).where(stores.c.id == plan.store_id).values(row))
+    for floor in plan.floors:
+        for place in floor.gateways:
+            gateway = {"id": place.gateway_id, "store_id": plan.store_id}
+            if not await insert_once(tx, gateways, gateway):
+                await tx.execute(
+                    update(gateways)
+                    .where(gateways.c.id == place.gateway_id)
+                    .values(store_id=plan.store_id)
+                )
+
+
+async def load_store(tx: AsyncConnection, store_id: str) -> StorePlan | None:
+    """The plan of one store; None when there is no such store."""
+    document: Any = await tx.scalar(select(stores.c.plan).where(stores.c.id == store_id))
+    return None if document is None else msgspec.convert(document, StorePlan)
+
+
+async def control_salt(tx: AsyncConnection, store_id: str) -> str:
+    """What the store's control groups are drawn with."""
+    salt: str | None = await tx.scalar(select(stores.c.control_salt).where(stores.c.id == store_id))
+    assert salt is not None
+    return salt
+
+
+async def store_ids(tx: AsyncConnection) -> list[str]:
+    """Every store, in the order of its id."""
+    return list((await tx.scalars(select(stores.c.id).order_by(stores.c.id))).all())
+
+
+async def changed_at(tx: AsyncConnection, store_id: str) -> datetime | None:
+    """When the store's plan was last saved."""
+    return await tx.scalar(select(stores.c.changed_at).where(stores.c.id == store_id))

@@ -1,0 +1,289 @@
+"""The schema. Instants are UTC, money is integer cents, ids are text that we made.
+
+Rows about people carry `erase_after`. What must not happen twice has a unique constraint.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from db.types import BigId, UtcDateTime
+
+# Names that Alembic can find again on every dialect.
+NAMES: Final = {
+    "ix": "ix_%(column_0_N_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata: Final = MetaData(naming_convention=NAMES)
+
+
+def _id(name: str = "id") -> Column[str]:
+    return Column(name, String(64), primary_key=True)
+
+
+def _ref(name: str, target: str, *, nullable: bool = False) -> Column[str]:
+    return Column(
+        name,
+        String(64),
+        ForeignKey(target, ondelete="CASCADE"),
+        nullable=nullable,
+        index=True,
+    )
+
+
+# --- places -----------------------------------------------------------------------------------
+stores: Final = Table(
+    "stores",
+    metadata,
+    _id(),
+    Column("name", String(120), nullable=False),
+    Column("tz", String(64), nullable=False),
+    Column("country", String(2), nullable=False),
+    # Floors with outline, obstacles, zones and gateway places: read and written whole.
+    Column("plan", JSON, nullable=False),
+    Column("control_salt", String(64), nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+)
+gateways: Final = Table(
+    "gateways",
+    metadata,
+    _id(),
+    _ref("store_id", "stores.id"),
+    Column("public_key", LargeBinary(32)),
+    Column("software", String(64)),
+    Column("enrolled_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Column("last_batch_at", UtcDateTime),
+)
+gateway_codes: Final = Table(
+    "gateway_codes",
+    metadata,
+    Column("code_sha256", String(64), primary_key=True),
+    _ref("gateway_id", "gateways.id"),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("used_at", UtcDateTime),
+)
+# What the engine has taken from each spool, in the transaction that used it: a stream entry seen
+# again changes nothing, and a gap in the sequence is a loss that can be counted.
+gateway_progress: Final = Table(
+    "gateway_progress",
+    metadata,
+    _ref("gateway_id", "gateways.id"),
+    Column("boot", String(16), nullable=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("batches", BigInteger, nullable=False),
+    Column("sightings", BigInteger, nullable=False),
+    UniqueConstraint("gateway_id", "boot"),
+)
+
+# --- what to say ------------------------------------------------------------------------------
+campaigns: Final = Table(
+    "campaigns",
+    metadata,
+    _id(),
+    Column("status", String(16), nullable=False, index=True),
+    # The campaign as its author wrote it; offers.campaign is what it means.
+    Column("document", JSON, nullable=False),
+    Column("sends", Integer, nullable=False, default=0),
+    Column("changed_at", UtcDateTime, nullable=False),
+    CheckConstraint("sends >= 0", name="sends_not_negative"),
+)
+
+# --- who --------------------------------------------------------------------------------------
+shoppers: Final = Table(
+    "shoppers",
+    metadata,
+    _id(),
+    Column("country", String(2), nullable=False),
+    Column("locale", String(16), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("erase_after", UtcDateTime, nullable=False, index=True),
+)
+handsets: Final = Table(
+    "handsets",
+    metadata,
+    _id(),
+    _ref("shopper_id", "shoppers.id"),
+    Column("platform", String(8), nullable=False),
+    Column("app_version", String(32), nullable=False),
+    # The CEID secret, sealed; none without consent to BLE location.
+    Column("sealed_secret", LargeBinary(64)),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False, index=True),
+)
+push_targets: Final = Table(
+    "push_targets",
+    metadata,
+    Column(
+        "handset_id", String(64), ForeignKey("handsets.id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("kind", String(8), nullable=False),
+    Column("value", String(512), nullable=False),
+    Column("platform", String(8), nullable=False),
+    Column("refreshed_at", UtcDateTime, nullable=False),
+    Column("retired_at", UtcDateTime),
+    Column("retired_why", String(64)),
+    CheckConstraint("kind in ('fid', 'token')", name="kind_known"),
+)
+# Append-only. Kept after erasure under a shopper id that leads nowhere: the proof of consent.
+consents: Final = Table(
+    "consents",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("shopper_id", String(64), nullable=False, index=True),
+    Column("purpose", String(32), nullable=False),
+    Column("granted", Boolean, nullable=False),
+    Column("text_version", String(32), nullable=False),
+    Column("locale", String(16), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+refresh_tokens: Final = Table(
+    "refresh_tokens",
+    metadata,
+    Column("token_sha256", String(64), primary_key=True),
+    _ref("handset_id", "handsets.id"),
+    Column("family", String(64), nullable=False, index=True),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("used_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+)
+browsing: Final = Table(
+    "browsing",
+    metadata,
+    _ref("shopper_id", "shoppers.id"),
+    Column("event_id", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("category", String(64), nullable=False),
+    Column("product", String(64)),
+    Column("at", UtcDateTime, nullable=False),
+    Column("erase_after", UtcDateTime, nullable=False, index=True),
+    UniqueConstraint("shopper_id", "event_id"),
+    Index("ix_browsing_recent", "shopper_id", "at"),
+)
+
+# --- what happened ----------------------------------------------------------------------------
+visits: Final = Table(
+    "visits",
+    metadata,
+    _id(),
+    _ref("shopper_id", "shoppers.id"),
+    _ref("store_id", "stores.id"),
+    Column("handset_id", String(64), nullable=False),
+    Column("entered_at", UtcDateTime, nullable=False),
+    Column("last_heard_at", UtcDateTime, nullable=False),
+    Column("left_at", UtcDateTime),
+    Column("erase_after", UtcDateTime, nullable=False, index=True),
+)
+zone_visits: Final = Table(
+    "zone_visits",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    _ref("visit_id", "visits.id"),
+    Column("zone_id", String(64), nullable=False),
+    Column("entered_at", UtcDateTime, nullable=False),
+    Column("left_at", UtcDateTime),
+    Column("confidence", Float, nullable=False),
+)
+decisions: Final = Table(
+    "decisions",
+    metadata,
+    _id(),
+    _ref("visit_id", "visits.id"),
+    Column("shopper_id", String(64), nullable=False),
+    Column("zone_id", String(64), nullable=False),
+    Column("outcome", String(8), nullable=False),
+    # The campaign sent, or of a hold the one that came nearest; `ghost` marks a control group's.
+    Column("campaign_id", String(64)),
+    Column("ghost", Boolean, nullable=False),
+    Column("reasons", JSON, nullable=False),
+    # Every candidate with its score and reasons, and what the decision saw.
+    Column("weighed", JSON, nullable=False),
+    Column("seen", JSON, nullable=False),
+    Column("heard_at", UtcDateTime, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("erase_after", UtcDateTime, nullable=False, index=True),
+    CheckConstraint("outcome in ('send', 'hold')", name="outcome_known"),
+    Index("ix_decisions_of_shopper", "shopper_id", "at"),
+)
+sends: Final = Table(
+    "sends",
+    metadata,
+    Column(
+        "decision_id", String(64), ForeignKey("decisions.id", ondelete="CASCADE"), primary_key=True
+    ),
+    _ref("shopper_id", "shoppers.id"),
+    Column("campaign_id", String(64), nullable=False, index=True),
+    _ref("visit_id", "visits.id"),
+    Column("at", UtcDateTime, nullable=False),
+    # Set when it reached no handset: it then counts against no cap.
+    Column("released_at", UtcDateTime),
+    UniqueConstraint("shopper_id", "campaign_id", "visit_id"),
+)
+outbox: Final = Table(
+    "outbox",
+    metadata,
+    Column(
+        "decision_id",
+        String(64),
+        ForeignKey("sends.decision_id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("handset_id", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("lease", String(64)),
+    Column("leased_until", UtcDateTime),
+    Column("outcome", String(16)),
+    Column("why", String(120)),
+    Column("settled_at", UtcDateTime),
+    UniqueConstraint("decision_id", "handset_id"),
+    Index("ix_outbox_due", "state", "due_at"),
+)
+receipts: Final = Table(
+    "receipts",
+    metadata,
+    _ref("decision_id", "decisions.id"),
+    Column("receipt_id", String(64), nullable=False),
+    Column("handset_id", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    UniqueConstraint("handset_id", "receipt_id"),
+)
+redemptions: Final = Table(
+    "redemptions",
+    metadata,
+    _id(),
+    Column(
+        "decision_id",
+        String(64),
+        ForeignKey("sends.decision_id", ondelete="CASCADE"),
+        nullable=False,
+        unique=True,
+    ),
+    _ref("shopper_id", "shoppers.id"),
+    Column("campaign_id", String(64), nullable=False, index=True),
+    Column("idempotency_key", String(64), nullable=False),
+    Column("code", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)

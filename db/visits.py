@@ -1,0 +1,97 @@
+"""Visits to a store and to its zones, as presence saw them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.ids import new_id
+from db.tables import visits, zone_visits
+
+KEPT: Final = timedelta(days=365)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A stay in a store that is not over."""
+
+    visit_id: str
+    shopper_id: str
+    store_id: str
+    handset_id: str
+    entered_at: datetime
+    last_heard_at: datetime
+
+
+async def open_visit(
+    tx: AsyncConnection, shopper_id: str, store_id: str, handset_id: str, at: datetime
+) -> Visit:
+    """A visit that begins now."""
+    visit = Visit(new_id(), shopper_id, store_id, handset_id, at, at)
+    await tx.execute(
+        visits.insert().values(
+            id=visit.visit_id,
+            shopper_id=shopper_id,
+            store_id=store_id,
+            handset_id=handset_id,
+            entered_at=at,
+            last_heard_at=at,
+            erase_after=at + KEPT,
+        )
+    )
+    return visit
+
+
+async def open_visits(tx: AsyncConnection, store_id: str) -> list[Visit]:
+    """The visits to a store that nobody has closed."""
+    rows = await tx.execute(
+        select(visits).where(visits.c.store_id == store_id, visits.c.left_at.is_(None))
+    )
+    return [
+        Visit(
+            row.id,
+            row.shopper_id,
+            row.store_id,
+            row.handset_id,
+            row.entered_at,
+            row.last_heard_at,
+        )
+        for row in rows
+    ]
+
+
+async def heard_until(tx: AsyncConnection, visit_id: str, at: datetime) -> None:
+    """The shopper was still heard at that time."""
+    await tx.execute(
+        update(visits)
+        .where(visits.c.id == visit_id, visits.c.last_heard_at < at)
+        .values(last_heard_at=at)
+    )
+
+
+async def close_visit(tx: AsyncConnection, visit_id: str, at: datetime) -> None:
+    """The visit is over, and with it the stay in a zone."""
+    await tx.execute(update(visits).where(visits.c.id == visit_id).values(left_at=at))
+    await leave_zones(tx, visit_id, at)
+
+
+async def enter_zone(
+    tx: AsyncConnection, visit_id: str, zone_id: str, at: datetime, confidence: float
+) -> None:
+    """A stay in a zone begins."""
+    await tx.execute(
+        zone_visits.insert().values(
+            visit_id=visit_id, zone_id=zone_id, entered_at=at, confidence=confidence
+        )
+    )
+
+
+async def leave_zones(tx: AsyncConnection, visit_id: str, at: datetime) -> None:
+    """Whatever zone the shopper was in, they are there no more."""
+    await tx.execute(
+        update(zone_visits)
+        .where(zone_visits.c.visit_id == visit_id, zone_visits.c.left_at.is_(None))
+        .values(left_at=at)
+    )
