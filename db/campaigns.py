@@ -32,6 +32,12 @@ async def load_campaigns(tx: AsyncConnection) -> list[Campaign]:
     return [msgspec.convert(document, Campaign) for document in documents]
 
 
+async def load_campaign(tx: AsyncConnection, campaign_id: str) -> Campaign | None:
+    """One campaign; None when there is none of that id."""
+    document = await tx.scalar(select(campaigns.c.document).where(campaigns.c.id == campaign_id))
+    return None if document is None else msgspec.convert(document, Campaign)
+
+
 async def live_candidates(tx: AsyncConnection) -> list[Candidate]:
     """Every live campaign with what it has sent, in the order of its id."""
     rows = await tx.execute(

@@ -109,6 +109,14 @@ async def handsets_of(tx: AsyncConnection, shopper_id: str) -> list[str]:
     return list(found.all())
 
 
+async def lock_shopper(tx: AsyncConnection, shopper_id: str) -> None:
+    """No other transaction changes this shopper before this one ends.
+
+    SQLite has one writer at a time anyway, and no such clause.
+    """
+    await tx.execute(select(shoppers.c.id).where(shoppers.c.id == shopper_id).with_for_update())
+
+
 async def set_secret(
     tx: AsyncConnection, handset_id: str, sealed: bytes | None, now: datetime
 ) -> None:

@@ -7,6 +7,8 @@
 | `{store:S}:here` | hash | 2 minutes idle | handset -> where presence believes it is |
 | `{store:S}:owner` | string | LEASE_S | the engine process that owns the store |
 | `{shopper:P}:sends` | sorted set | 8 days | sends reserved: `decision|campaign|visit` by time |
+| `{store:S}:counts` | hash | never | what the engine counted of the store's stream |
+| `outbox:wake` | list | 1 minute | at most one entry: there is a push to send |
 | `rate:C` | string | its period | requests of one client (GCRA) |
 
 All of it can be lost: batches of the last moments are sent again or counted as lost, sequence
@@ -34,6 +36,8 @@ SEQS_EXPIRE_S: Final = 2 * 86_400
 HERE_EXPIRE_S: Final = 120
 SENDS_EXPIRE_S: Final = WEEK_S + 86_400
 LEASE_S: Final = 10
+WAKE: Final = "outbox:wake"
+WAKE_EXPIRE_S: Final = 60
 
 # KEYS: stream, seqs. ARGV: field, seq, gateway, batch, STREAM_MAX, SEQS_EXPIRE_S.
 _APPEND: Final = """
@@ -258,6 +262,32 @@ class Live:
             name.decode(): msgspec.msgpack.decode(place, type=Here)
             for name, place in packed.items()
         }
+
+    # --- counters and wake-ups ----------------------------------------------------------------
+    async def count(self, store_id: str, counted: Mapping[str, int]) -> None:
+        """Add to what the engine counted of a store's stream."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for name, number in counted.items():
+                pipe.hincrby(f"{{store:{store_id}}}:counts", name, number)
+            await pipe.execute()
+
+    async def counts(self, store_id: str) -> dict[str, int]:
+        """What the engine counted of a store's stream since Redis was last emptied."""
+        answer: Any = await self.redis.hgetall(f"{{store:{store_id}}}:counts")
+        return {name.decode(): int(number) for name, number in answer.items()}
+
+    async def wake_push(self) -> None:
+        """Tell one push worker that there is something to send."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.lpush(WAKE, b"1")
+            pipe.ltrim(WAKE, 0, 0)
+            pipe.expire(WAKE, WAKE_EXPIRE_S)
+            await pipe.execute()
+
+    async def wait_for_push(self, most_s: float) -> None:
+        """Return when there is something to send, or after `most_s`."""
+        answer: Any = self.redis.blpop([WAKE], timeout=most_s)
+        await answer
 
     # --- limits -------------------------------------------------------------------------------
     async def rate(self, client: str, now: datetime, per_minute: int, burst: int) -> timedelta:

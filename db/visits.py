@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.ids import new_id
-from db.tables import visits, zone_visits
+from db.tables import shoppers, visits, zone_visits
 
 KEPT: Final = timedelta(days=365)
 
@@ -95,3 +95,9 @@ async def leave_zones(tx: AsyncConnection, visit_id: str, at: datetime) -> None:
         .where(zone_visits.c.visit_id == visit_id, zone_visits.c.left_at.is_(None))
         .values(left_at=at)
     )
+
+
+async def can_visit(tx: AsyncConnection, shopper_id: str) -> bool:
+    """Whether the shopper is still there to have a visit: not erased."""
+    found = await tx.scalar(select(shoppers.c.id).where(shoppers.c.id == shopper_id))
+    return found is not None

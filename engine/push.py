@@ -1,0 +1,200 @@
+"""The push process: claim from the outbox, check once more, push, settle.
+
+At-least-once delivery made invisible: a resend carries the same tags and decision id, and the row
+is settled by whoever holds its lease.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, assert_never
+
+from redis.exceptions import RedisError
+from sqlalchemy.exc import DBAPIError
+
+from config.clock import Clock
+from config.log import short
+from config.settings import Settings
+from db import campaigns, consents, decisions, outbox
+from db.connect import Database, open_database
+from db.handsets import PushTarget, retire_push_target
+from db.live import Live, open_live
+from db.outbox import Claimed
+from engine.fcm import FcmTransport
+from engine.fcm_answers import Delivered, Expired, Outcome, Refused, RetryAt, TargetGone
+from engine.push_note import note_of
+from shoppers.consent import NEEDED_IN_AISLE
+
+log = logging.getLogger(__name__)
+
+# Woken by the engine; the poll is for retries, lost wake-ups and a Redis that was emptied.
+POLL_S: Final = 0.5
+RETRY_S: Final = 1.0
+CLAIM_AT_ONCE: Final = 50
+# Presence older than this is no evidence that the shopper is still there. The engine writes the
+# picture at least four times a second; a handset is heard about once in two.
+PRESENCE_FRESH_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A push is done with. outcome: delivered, expired, target_gone or refused."""
+
+    outcome: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A push is to be tried again then."""
+
+    at: datetime
+    why: str
+
+
+async def run_push(settings: Settings, clock: Clock) -> None:
+    """Send what the outbox holds, until cancelled."""
+    async with (
+        open_database(settings.sql_url) as database,
+        open_live(settings.redis_url or "") as live,
+        FcmTransport.open(settings, clock) as transport,
+        asyncio.TaskGroup() as tasks,
+    ):
+        room = asyncio.Semaphore(settings.push_concurrency)
+        while True:
+            try:
+                claimed = await claim_due(database, clock.now())
+            except DBAPIError as error:
+                log.warning("outbox not read", extra={"why": type(error).__name__})
+                await clock.sleep(RETRY_S)
+                continue
+            for one in claimed:
+                await room.acquire()
+                task = tasks.create_task(
+                    send_one(one, database, live, transport, clock),
+                    name=f"push {short(one.decision_id)}",
+                )
+                task.add_done_callback(lambda _task: room.release())
+            if not claimed:
+                await _wait(live, clock)
+
+
+async def claim_due(database: Database, now: datetime) -> list[Claimed]:
+    """The pushes to send now, leased to the caller. Looking costs no writer's turn."""
+    async with database.read() as tx:
+        due = await outbox.oldest_due(tx)
+    if due is None or due > now:
+        return []
+    async with database.begin() as tx:
+        return await outbox.claim(tx, now, CLAIM_AT_ONCE)
+
+
+async def send_one(
+    claimed: Claimed, database: Database, live: Live, transport: FcmTransport, clock: Clock
+) -> None:
+    """Push one claimed row and write what came of it.
+
+    When a server fails meanwhile the lease runs out and the row is claimed again.
+    """
+    try:
+        stale = await _why_not(claimed, database, live, clock.now())
+        if stale is None:
+            end = _end(claimed, await transport.push(note_of(claimed), clock.now()))
+        else:
+            end = End("expired", stale)
+        await settle(claimed, end, database, live, clock.now())
+    except (RedisError, DBAPIError) as error:
+        log.warning(
+            "push not settled",
+            extra={"decision": short(claimed.decision_id), "why": type(error).__name__},
+        )
+
+
+async def settle(
+    claimed: Claimed, end: End | Again, database: Database, live: Live, now: datetime
+) -> None:
+    """Write what came of a push; a send that reached no handset gives back its caps and budget."""
+    released = None
+    async with database.begin() as tx:
+        match end:
+            case Again(at, why):
+                held = await outbox.retry(tx, claimed, at, why)
+            case End(outcome, why):
+                held = await outbox.settle(tx, claimed, outcome, why, now)
+            case _:
+                assert_never(end)
+        if isinstance(end, End) and end.outcome == "target_gone":
+            await retire_push_target(tx, _target(claimed), end.why, now)
+        if held and await outbox.came_to_nothing(tx, claimed.decision_id):
+            released = await decisions.release_send(tx, claimed.decision_id, now)
+            if released is not None:
+                await campaigns.give_back(tx, claimed.campaign_id)
+    if released is not None:
+        await live.release(claimed.shopper_id, released)
+    log.info(
+        "push settled",
+        extra={
+            "decision": short(claimed.decision_id),
+            "end": "again" if isinstance(end, Again) else end.outcome,
+            "why": end.why,
+            "attempt": claimed.attempts,
+        },
+    )
+
+
+def _end(claimed: Claimed, outcome: Outcome) -> End | Again:
+    """What the transport's outcome means for the row."""
+    match outcome:
+        case Delivered():
+            return End("delivered", "")
+        case RetryAt():
+            if outcome.at < claimed.expires_at:
+                return Again(outcome.at, outcome.why.value)
+            return End("expired", outcome.why.value)
+        case Expired():
+            return End("expired", outcome.why.value)
+        case TargetGone():
+            return End("target_gone", outcome.why.value)
+        case Refused():
+            return End("refused", f"{outcome.why.value} {outcome.detail}".strip())
+        case _:
+            assert_never(outcome)
+
+
+async def _why_not(claimed: Claimed, database: Database, live: Live, now: datetime) -> str | None:
+    """Why this push must not go out any more; None when it may.
+
+    Fails closed: no knowledge of where the shopper is, or of what they allow, is a no.
+    """
+    if now >= claimed.expires_at:
+        return "too late to be of use"
+    if claimed.target_kind is None:
+        return "the handset has no target"
+    async with database.read() as tx:
+        allowed = await consents.standing_consents(tx, claimed.shopper_id)
+    if not allowed >= NEEDED_IN_AISLE:
+        return "consent was withdrawn"
+    here = await live.where(claimed.store_id, claimed.handset_id)
+    if here is None or now.timestamp() - here.heard_s > PRESENCE_FRESH_S:
+        return "nobody knows where the shopper is"
+    if here.zone_id != claimed.zone_id:
+        return "the shopper has left the zone"
+    return None
+
+
+async def _wait(live: Live, clock: Clock) -> None:
+    try:
+        await live.wait_for_push(POLL_S)
+    except RedisError as error:
+        log.warning("no wake-ups", extra={"why": type(error).__name__})
+        await clock.sleep(RETRY_S)
+
+
+def _target(claimed: Claimed) -> PushTarget:
+    return PushTarget(
+        claimed.handset_id,
+        claimed.target_kind or "",
+        claimed.target_value or "",
+        claimed.platform or "",
+    )

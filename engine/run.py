@@ -1,0 +1,202 @@
+"""The engine process: one task a store that it owns, and one that keeps identities fresh."""
+
+import asyncio
+import logging
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Final
+
+from redis.exceptions import RedisError
+from sqlalchemy.exc import DBAPIError
+
+from beacons.floor import PlanError
+from config.clock import Clock
+from config.log import short
+from config.settings import Settings, data_key
+from db import gateways, handsets, stores, visits
+from db.connect import Database, open_database
+from db.ids import new_id
+from db.live import Live, open_live
+from db.sealing import SealError, unseal
+from engine.identities import Identities, Owner
+from engine.plan import engine_plan
+from engine.store import StoreEngine
+
+log = logging.getLogger(__name__)
+
+# A new consent works, and a withdrawn one stops, within this time; the push checks once more.
+IDENTITIES_EVERY_S: Final = 1.0
+# Changes are read again from a little before the last reading: a transaction that began earlier
+# may have become visible later.
+OVERLAP: Final = timedelta(seconds=10)
+ERASED_EVERY_S: Final = 60.0
+STORES_EVERY_S: Final = 2.0
+# Presence works in half seconds; twice as often keeps what waits under a quarter of one.
+BLOCK_MS: Final = 200
+ENTRIES_AT_ONCE: Final = 500
+RETRY_S: Final = 1.0
+LEASE_EVERY_S: Final = 3.0
+# What may wait for a database that does not answer: minutes of a store, a few megabytes.
+UNACKNOWLEDGED_MAX: Final = 5_000
+
+
+async def run_engine(settings: Settings, clock: Clock) -> None:
+    """Work for every store that no other engine owns, until cancelled."""
+    async with (
+        open_database(settings.sql_url) as database,
+        open_live(settings.redis_url or "") as live,
+        asyncio.TaskGroup() as tasks,
+    ):
+        identities = Identities(settings.tenant)
+        key = data_key(settings)
+        await refresh_identities(database, identities, key, None)
+        tasks.create_task(_keep_identities(database, identities, key, clock), name="identities")
+        known: set[str] = set()
+        while True:
+            async with database.read() as tx:
+                found = await stores.store_ids(tx)
+            for store_id in found:
+                if store_id not in known:
+                    known.add(store_id)
+                    work = own_store(store_id, database, live, identities, clock)
+                    tasks.create_task(work, name=f"store {store_id}")
+            await clock.sleep(STORES_EVERY_S)
+
+
+async def own_store(
+    store_id: str, database: Database, live: Live, identities: Identities, clock: Clock
+) -> None:
+    """Wait for the store's lease, work while we hold it, and begin again when it is lost."""
+    me = new_id()
+    try:
+        while True:
+            try:
+                if await live.hold_lease(store_id, me):
+                    log.info("store taken", extra={"store": store_id})
+                    why = await _work(store_id, me, database, live, identities, clock)
+                    log.info("store to be taken anew", extra={"store": store_id, "why": why})
+            except (RedisError, DBAPIError, PlanError) as error:
+                log.warning("store paused", extra={"store": store_id, "why": _kind(error)})
+            await clock.sleep(RETRY_S)
+    finally:
+        async with asyncio.timeout(1):
+            await live.drop_lease(store_id, me)
+
+
+async def load_store_engine(
+    database: Database, store_id: str, identities: Identities, now: datetime
+) -> StoreEngine:
+    """The store's engine as SQL knows it: its plan, its open visits, how far spools were read."""
+    async with database.begin() as tx:
+        plan = await stores.load_store(tx, store_id)
+        assert plan is not None, "stores are never deleted"
+        ready = engine_plan(plan, await stores.control_salt(tx, store_id))
+        store = StoreEngine(ready, identities, await gateways.progress(tx))
+        for stale in store.resume(await visits.open_visits(tx, store_id), now):
+            await visits.close_visit(tx, stale.visit_id, stale.last_heard_at)
+    return store
+
+
+async def refresh_identities(
+    database: Database, identities: Identities, key: bytes, since: datetime | None
+) -> None:
+    """Learn of every handset that changed since then; without it, of every consenting one."""
+    async with database.read() as tx:
+        changed = await handsets.changed_since(tx, since)
+    for handset in changed:
+        secret = None
+        if handset.sealed_secret is not None:
+            try:
+                secret = unseal(key, handset.handset_id, handset.sealed_secret)
+            except SealError as error:
+                log.warning(str(error), extra={"handset": short(handset.handset_id)})
+        identities.learn(Owner(handset.handset_id, handset.shopper_id), secret)
+
+
+async def write_news(store: StoreEngine, database: Database, live: Live, now: datetime) -> None:
+    """Write what has happened and wake the push workers for what is to be sent."""
+    if not store.has_news():
+        return
+    try:
+        async with database.begin() as tx:
+            taken = await store.write(tx, live, now)
+    except (RedisError, DBAPIError):
+        await store.undo(live)
+        raise
+    store.wrote()
+    if any(one.send for one in taken):
+        await live.wake_push()
+
+
+async def _work(
+    store_id: str,
+    me: str,
+    database: Database,
+    live: Live,
+    identities: Identities,
+    clock: Clock,
+) -> str:
+    """Work until the store must be taken anew; why. Raises RedisError or DBAPIError."""
+    store = await load_store_engine(database, store_id, identities, clock.now())
+    plan_of = await _plan_changed_at(database, store_id)
+    await live.open_stream(store_id)
+    unacknowledged = await live.unacknowledged(store_id, me, ENTRIES_AT_ONCE)
+    store.hear(unacknowledged, clock.now())
+    renew_at_s = clock.monotonic_s() + LEASE_EVERY_S
+    told: Counter[str] = Counter()
+    present: frozenset[str] = frozenset()
+    while True:
+        if clock.monotonic_s() >= renew_at_s:
+            renew_at_s = clock.monotonic_s() + LEASE_EVERY_S
+            if not await live.hold_lease(store_id, me):
+                return "another engine has it"
+            if await _plan_changed_at(database, store_id) != plan_of:
+                return "its plan has changed"
+        if len(unacknowledged) < UNACKNOWLEDGED_MAX:
+            entries = await live.take(store_id, me, ENTRIES_AT_ONCE, BLOCK_MS)
+            unacknowledged += entries
+            store.hear(entries, clock.now())
+        try:
+            await write_news(store, database, live, clock.now())
+        except DBAPIError as error:
+            log.warning("not written yet", extra={"store": store_id, "why": _kind(error)})
+            await clock.sleep(RETRY_S)
+            continue
+        await live.acknowledge(store_id, unacknowledged)
+        unacknowledged = []
+        picture = store.picture()
+        await live.picture(store_id, picture, sorted(present - picture.keys()))
+        present = frozenset(picture)
+        if store.counts != told:
+            await live.count(store_id, store.counts - told)
+            told = store.counts.copy()
+
+
+async def _plan_changed_at(database: Database, store_id: str) -> datetime | None:
+    async with database.read() as tx:
+        return await stores.changed_at(tx, store_id)
+
+
+async def _keep_identities(
+    database: Database, identities: Identities, key: bytes, clock: Clock
+) -> None:
+    since = clock.now() - OVERLAP
+    erased_due_s = clock.monotonic_s() + ERASED_EVERY_S
+    while True:
+        await clock.sleep(IDENTITIES_EVERY_S)
+        asked = clock.now()
+        try:
+            await refresh_identities(database, identities, key, since)
+            if clock.monotonic_s() >= erased_due_s:
+                async with database.read() as tx:
+                    identities.keep_only(await handsets.known_handsets(tx))
+                erased_due_s = clock.monotonic_s() + ERASED_EVERY_S
+        except DBAPIError as error:
+            log.warning("identities not refreshed", extra={"why": _kind(error)})
+        else:
+            since = asked - OVERLAP
+
+
+def _kind(error: Exception) -> str:
+    """What kind of error it is: its text may quote parameters, which are personal."""
+    return type(error).__name__
