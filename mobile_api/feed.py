@@ -1,0 +1,138 @@
+"""The in-app feed, and the answer to "why did I get this?": both from stored decisions alone."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from aiohttp import web
+
+from db.campaigns import load_campaigns
+from db.decisions import StoredDecision, decisions_of, load_decision
+from mobile_api.gate import caller
+from mobile_api.models import DecisionExplained, DecisionPath, Feed, FeedOffer
+from mobile_api.operations import Security, operation
+from mobile_api.parts import CLOCK, DB
+from mobile_api.problems import UNKNOWN_DECISION, RefusedError
+from offers.campaign import Campaign, Status
+from offers.situation import Reason
+
+# What was decided on this shopping trip and the one before; older places mean nothing any more.
+FEED_SPAN: Final = timedelta(days=7)
+FEED_DECISIONS: Final = 200
+FEED_MAX: Final = 20
+# Reasons that concern only the moment or the number of pushes: in the app, where nobody is
+# interrupted, such an offer may still be shown. Every other reason keeps it out of the feed too;
+# first of all the control group, whom the feed must not tell what they are not to know.
+_SHOWN_IN_APP: Final = frozenset(
+    {
+        Reason.NO_PUSH_TARGET,
+        Reason.QUIET_ZONE,
+        Reason.UNSURE_PLACE,
+        Reason.VISIT_TOO_YOUNG,
+        Reason.LEAVING_SOON,
+        Reason.VISIT_CAP,
+        Reason.WEEK_CAP,
+        Reason.CAMPAIGN_SEEN,
+        Reason.COOL_DOWN,
+        Reason.OUTRANKED,
+        Reason.CAP_RACE,
+    }
+)
+_SHOWN_REASONS: Final = frozenset(reason.value for reason in _SHOWN_IN_APP)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedItem:
+    """One campaign to show: as it was sent, or as it lost."""
+
+    campaign: Campaign
+    decision_id: str | None
+    zone_id: str
+    reasons: tuple[str, ...]
+
+
+def feed_items(
+    decisions: Iterable[StoredDecision], campaigns: Mapping[str, Campaign], now: datetime
+) -> list[FeedItem]:
+    """What the feed shows, each campaign once: what was sent first, then what nearly was.
+
+    decisions: newest first.
+    """
+    sent: dict[str, FeedItem] = {}
+    nearly: dict[str, FeedItem] = {}
+    for decision in decisions:
+        for weighed in decision.weighed:
+            campaign = campaigns.get(weighed["campaign_id"])
+            if campaign is None or is_over(campaign, now):
+                continue
+            reasons = tuple(weighed["relevance"])
+            if decision.outcome == "send" and decision.campaign_id == campaign.campaign_id:
+                item = FeedItem(campaign, decision.decision_id, decision.zone_id, reasons)
+                sent.setdefault(campaign.campaign_id, item)
+            elif campaign.status is Status.LIVE and set(weighed["against"]) <= _SHOWN_REASONS:
+                item = FeedItem(campaign, None, decision.zone_id, reasons)
+                nearly.setdefault(campaign.campaign_id, item)
+    return list({**nearly, **sent}.values())[:FEED_MAX]
+
+
+def is_over(campaign: Campaign, now: datetime) -> bool:
+    """Whether the offer can no longer be used. A paused campaign still honours what it sent."""
+    return now >= campaign.valid_until or campaign.status is Status.ENDED
+
+
+async def offer_feed(request: web.Request) -> Feed:
+    """Offers to show in the app
+
+    What was sent to this shopper and still holds, then what nearly was.
+    """
+    now = request.app[CLOCK].now()
+    async with request.app[DB].read() as tx:
+        handset = await caller(tx, request)
+        taken = await decisions_of(tx, handset.shopper_id, now - FEED_SPAN, FEED_DECISIONS)
+        campaigns = {c.campaign_id: c for c in await load_campaigns(tx)} if taken else {}
+    return Feed(
+        offers=[
+            FeedOffer(
+                decision_id=item.decision_id,
+                campaign_id=item.campaign.campaign_id,
+                title=item.campaign.offer.title,
+                body=item.campaign.offer.body,
+                zone_id=item.zone_id,
+                valid_until=item.campaign.valid_until,
+                reasons=list(item.reasons),
+            )
+            for item in feed_items(taken, campaigns, now)
+        ]
+    )
+
+
+async def explain_decision(request: web.Request, path: DecisionPath) -> DecisionExplained:
+    """Why this was sent, or why nothing was"""
+    async with request.app[DB].read() as tx:
+        handset = await caller(tx, request)
+        decision = await load_decision(tx, path.decision_id)
+    # Another shopper's decision is as unknown as one that never was.
+    if decision is None or decision.shopper_id != handset.shopper_id:
+        raise RefusedError(UNKNOWN_DECISION)
+    return DecisionExplained(
+        decision_id=decision.decision_id,
+        sent=decision.outcome == "send",
+        campaign_id=decision.campaign_id,
+        zone_id=decision.zone_id,
+        at=decision.at,
+        reasons=decision.reasons,
+    )
+
+
+OPERATIONS: Final = (
+    operation("GET", "/v1/me/feed", offer_feed, tag="offers", security=Security.HANDSET),
+    operation(
+        "GET",
+        "/v1/me/decisions/{decision_id}",
+        explain_decision,
+        tag="offers",
+        security=Security.HANDSET,
+        problems=(UNKNOWN_DECISION,),
+    ),
+)

@@ -1,0 +1,62 @@
+"""An API over real servers: on SQLite, and on both databases where the database matters."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+import aiohttp
+import pytest
+from aiohttp.test_utils import TestServer
+
+from config.clock import VirtualClock
+from db.connect import Database
+from db.live import Live
+from mobile_api.parts import Rates
+from tests.mobile_api.harness import Api, app_of, new_store, settings_of
+
+
+class Serve(Protocol):
+    def __call__(
+        self,
+        database: Database,
+        *,
+        rates: Rates | None = None,
+        redis_url: str | None = None,
+        **given: object,
+    ) -> AbstractAsyncContextManager[Api]: ...
+
+
+@pytest.fixture
+def serve(live: Live, redis_url: str, clock: VirtualClock, tmp_path: Path) -> Serve:
+    """Serve the API with settings of one's own for the length of a block."""
+    its_redis_url = redis_url
+
+    @asynccontextmanager
+    async def served(
+        database: Database,
+        *,
+        rates: Rates | None = None,
+        redis_url: str | None = None,
+        **given: object,
+    ) -> AsyncIterator[Api]:
+        await new_store(database, clock.now())
+        settings = settings_of(database, redis_url or its_redis_url, tmp_path, **given)
+        app = app_of(settings, clock, rates)
+        async with TestServer(app) as server, aiohttp.ClientSession() as session:
+            yield Api(server.make_url("/"), session, app, clock, database, live)
+
+    return served
+
+
+@pytest.fixture
+async def api(serve: Serve, sqlite_database: Database) -> AsyncIterator[Api]:
+    async with serve(sqlite_database) as served:
+        yield served
+
+
+@pytest.fixture
+async def api_on_both(serve: Serve, database: Database) -> AsyncIterator[Api]:
+    """Each test that asks for it runs on SQLite and on PostgreSQL."""
+    async with serve(database) as served:
+        yield served
