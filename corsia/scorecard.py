@@ -179,7 +179,7 @@ def _recall(run: _Run, got_one: set[Stay]) -> float | None:
     ghosts: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for d in run.records.decisions:
         is_control = (d.shopper_id, d.campaign_id) in run.records.control
-        if not d.is_send and CONTROL_REASON in d.reasons and is_control:
+        if not d.is_send and set(d.reasons) == {CONTROL_REASON} and is_control:
             ghosts[d.handset_id, d.zone_id].append(d.decided_s)
     allowed = [
         stay

@@ -1,0 +1,148 @@
+"""What can be wrong with a plan file, each in one sentence at the place where it stands."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from pydantic_core import ErrorDetails
+
+from beacons.floor import FloorPlan, check_plan
+from beacons.store_plan import StorePlan
+from corsia.plan_models import PARTS, FilePart
+from corsia.yaml_lines import Document, Fault, Loc, Place
+from offers.campaign import Campaign
+
+# How a sentence of `check_plan` begins when it is about one thing of the floor.
+_ABOUT: Final = re.compile(r"(?P<kind>Zone|Gateway)s?(?: id)? (?P<id>[a-z0-9-]+) ")
+_ABOUT_OBSTACLE: Final = re.compile(r"Obstacle (?P<number>\d+) ")
+
+
+T = TypeVar("T")
+
+_Seen = dict[str, Place | None]
+
+
+def explained(details: ErrorDetails, loc: Loc) -> str:
+    """What pydantic found, in words for the person who wrote the file."""
+    context = details.get("ctx", {})
+    match details["type"]:
+        case "missing":
+            return "is missing"
+        case "extra_forbidden":
+            around = next((part for part in reversed(loc[:-1]) if isinstance(part, str)), "")
+            known = PARTS.get(around, FilePart).model_fields
+            return f"no such key here; known are {', '.join(known)}"
+        case _ if details["input"] is None:
+            return "is empty"
+        case "string_type":
+            return "must be text"
+        case "tuple_type" | "list_type":
+            return "must be a list"
+        case "model_type" | "model_attributes_type":
+            return "must be a mapping (key: value)"
+        case "float_type" | "float_parsing" | "finite_number":
+            return "must be a number"
+        case "int_type" | "int_parsing" | "int_parsing_size" | "int_from_float":
+            return "must be a whole number"
+        case "greater_than_equal":
+            return f"must be at least {context['ge']}"
+        case "less_than_equal":
+            return f"must be at most {context['le']}"
+        case "string_too_long":
+            return f"must have at most {context['max_length']} characters"
+        case "enum" | "literal_error":
+            return f"must be {context['expected']}"
+        case _:
+            return details["msg"]
+
+
+def store_faults(store: StorePlan, loc: Loc, document: Document) -> Iterable[Fault]:
+    """What is wrong with the drawing of a store's floors."""
+    for number, floor in enumerate(store.floors):
+        floor_loc = (*loc, "floors", number)
+        # An id used twice is said on the line of its second use (repeated_ids), not here.
+        once = replace(
+            floor,
+            zones=_first_of_each(floor.zones, lambda zone: zone.zone_id),
+            gateways=_first_of_each(floor.gateways, lambda place: place.gateway_id),
+        )
+        for sentence in check_plan(once):
+            yield document.fault((*floor_loc, *_subject(sentence, floor)), sentence)
+
+
+def _subject(sentence: str, floor: FloorPlan) -> Loc:
+    """Where in a floor the thing stands that a sentence of `check_plan` is about."""
+    if obstacle := _ABOUT_OBSTACLE.match(sentence):
+        return "obstacles", int(obstacle["number"]) - 1
+    if sentence.startswith("The outline"):
+        return ("outline",)
+    about = _ABOUT.match(sentence)
+    if about is None:
+        return ()
+    if about["kind"] == "Zone":
+        return "zones", [zone.zone_id for zone in floor.zones].index(about["id"]), "polygon"
+    return "gateways", [place.gateway_id for place in floor.gateways].index(about["id"])
+
+
+def campaign_faults(
+    campaign: Campaign, stores: Sequence[StorePlan], raw: object, loc: Loc, document: Document
+) -> Iterable[Fault]:
+    """What is wrong between the parts of a campaign. raw: the mapping it was read from."""
+    if campaign.valid_until <= campaign.valid_from:
+        yield document.fault((*loc, "valid_until"), "must be later than valid_from")
+    for number, span in enumerate(campaign.hours):
+        if span.end <= span.start:
+            what = "must be later than start; write a span over midnight as two"
+            yield document.fault((*loc, "hours", number, "end"), what)
+    here = {store.store_id: store for store in stores}
+    # Other stores may have been imported before; of those nothing is known here.
+    if campaign.store_ids and campaign.store_ids <= here.keys():
+        named = [here[store_id] for store_id in sorted(campaign.store_ids)]
+        for number, zone_id in items(raw, "zone_ids"):
+            if all(store.zone(str(zone_id)) is None for store in named):
+                what = f"no store of this campaign has a zone {zone_id}"
+                yield document.fault((*loc, "zone_ids", number), what)
+
+
+def repeated_ids(document: Document) -> Iterable[Fault]:
+    """Ids used twice: of zones and floors in one store, of all else in the file."""
+    stores: _Seen = {}
+    gateways: _Seen = {}
+    campaigns: _Seen = {}
+    for s, store in items(document.value, "stores"):
+        zones: _Seen = {}
+        floors: _Seen = {}
+        yield from _noted(document, stores, store, "store_id", ("stores", s))
+        for f, floor in items(store, "floors"):
+            loc: Loc = ("stores", s, "floors", f)
+            yield from _noted(document, floors, floor, "floor_id", loc)
+            for n, zone in items(floor, "zones"):
+                yield from _noted(document, zones, zone, "zone_id", (*loc, "zones", n))
+            for n, place in items(floor, "gateways"):
+                yield from _noted(document, gateways, place, "gateway_id", (*loc, "gateways", n))
+    for c, campaign in items(document.value, "campaigns"):
+        yield from _noted(document, campaigns, campaign, "campaign_id", ("campaigns", c))
+
+
+def items(value: object, key: str) -> list[tuple[int, object]]:
+    """The numbered items of a list in a raw mapping; none when it is something else."""
+    found = value.get(key) if isinstance(value, dict) else None
+    return list(enumerate(found)) if isinstance(found, list) else []
+
+
+def _noted(document: Document, seen: _Seen, value: object, key: str, loc: Loc) -> Iterable[Fault]:
+    name = value.get(key) if isinstance(value, dict) else None
+    if not isinstance(name, str):
+        return
+    here = (*loc, key)
+    if name in seen:
+        place = seen[name]
+        first = f", first on line {place.line}" if place is not None else ""
+        yield document.fault(here, f"{name} is used twice{first}")
+    else:
+        seen[name] = document.place(here)
+
+
+def _first_of_each(items: tuple[T, ...], key: Callable[[T], str]) -> tuple[T, ...]:
+    return tuple({key(item): item for item in reversed(items)}.values())[::-1]

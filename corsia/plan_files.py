@@ -1,0 +1,220 @@
+"""Plans as YAML files: stores with floors, zones and gateways, and campaigns; in and out.
+
+`read_plan` finds every fault of a file at once and names its line; `write_plan` writes what
+`read_plan` reads back as the same values. The form stands in corsia.plan_models; an example is
+tests/corsia/plan_example.yaml.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from beacons.floor import FloorPlan, Polygon
+from beacons.store_plan import StorePlan
+from corsia.plan_checks import campaign_faults, explained, items, repeated_ids, store_faults
+from corsia.plan_models import (
+    END_OF_DAY,
+    FORMAT_VERSION,
+    WEEKDAYS,
+    CampaignPart,
+    FilePart,
+    Part,
+    StorePart,
+)
+from corsia.yaml_lines import Document, Fault, Loc, Place, YamlSyntaxError, load_document
+from offers.campaign import Campaign, Hours
+
+P = TypeVar("P", bound=Part)
+
+
+class PlanFileError(Exception):
+    """A plan file with faults: all that were found, in the order of their lines."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = sorted(faults, key=lambda fault: fault.place or Place(0, 0))
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a file holds, in its order."""
+
+    stores: tuple[StorePlan, ...] = ()
+    campaigns: tuple[Campaign, ...] = ()
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan in a file. Raises PlanFileError."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        what = f"cannot be read: {error.strerror or error}"
+        raise PlanFileError([Fault(path.name, None, "", what)]) from error
+    return parse_plan(data, path.name)
+
+
+def parse_plan(data: bytes, file: str) -> Plan:
+    """The plan in a file's bytes. file: its name, for the faults. Raises PlanFileError."""
+    try:
+        document = load_document(file, data)
+    except YamlSyntaxError as error:
+        raise PlanFileError([error.fault]) from error
+    faults = list(document.faults)
+    _checked(FilePart, {} if document.value is None else document.value, (), document, faults)
+    stores: list[StorePlan] = []
+    for number, value in items(document.value, "stores"):
+        loc: Loc = ("stores", number)
+        if (store := _checked(StorePart, value, loc, document, faults)) is not None:
+            stores.append(store.value())
+            faults += store_faults(stores[-1], loc, document)
+    campaigns: list[Campaign] = []
+    for number, value in items(document.value, "campaigns"):
+        loc = ("campaigns", number)
+        if (campaign := _checked(CampaignPart, value, loc, document, faults)) is not None:
+            campaigns.append(campaign.value())
+            faults += campaign_faults(campaigns[-1], stores, value, loc, document)
+    faults += repeated_ids(document)
+    if faults:
+        raise PlanFileError(faults)
+    return Plan(tuple(stores), tuple(campaigns))
+
+
+def write_plan(plan: Plan) -> str:
+    """The plan as a file that `read_plan` reads back as the same values."""
+    document: dict[str, object] = {"version": int(FORMAT_VERSION)}
+    if plan.stores:
+        document["stores"] = [_store_document(store) for store in plan.stores]
+    if plan.campaigns:
+        document["campaigns"] = [_campaign_document(campaign) for campaign in plan.campaigns]
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+def _checked(
+    kind: type[P], value: object, loc: Loc, document: Document, faults: list[Fault]
+) -> P | None:
+    """The value as its model; None when it has faults, which are then added to the list."""
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        for details in error.errors(include_url=False):
+            here: Loc = (*loc, *details["loc"])
+            faults.append(document.fault(here, explained(details, here)))
+        return None
+
+
+class _Row(list[object]):
+    """A list written on one line."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Lists set in below their key; rows on one line; no anchors."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT
+        super().increase_indent(flow, indentless=False)
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
+        return True
+
+
+def _row(dumper: yaml.SafeDumper, row: _Row) -> yaml.Node:
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", row, flow_style=True)
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(_Row, _row)
+_Dumper.add_representer(str, _text)
+
+
+def _store_document(store: StorePlan) -> dict[str, object]:
+    return {
+        "store_id": store.store_id,
+        "name": store.name,
+        "tz": store.tz,
+        "country": store.country,
+        "floors": [_floor_document(floor) for floor in store.floors],
+    }
+
+
+def _floor_document(floor: FloorPlan) -> dict[str, object]:
+    return {
+        "floor_id": floor.floor_id,
+        "outline": _ring(floor.outline),
+        "obstacles": [_ring(obstacle) for obstacle in floor.obstacles],
+        "zones": [
+            {
+                "zone_id": zone.zone_id,
+                "name": zone.name,
+                "kind": zone.kind.value,
+                "priority": zone.priority,
+                "polygon": _ring(zone.polygon),
+            }
+            for zone in floor.zones
+        ],
+        "gateways": [
+            {
+                "gateway_id": place.gateway_id,
+                "x_m": _number(place.x_m),
+                "y_m": _number(place.y_m),
+                "z_m": _number(place.z_m),
+            }
+            for place in floor.gateways
+        ],
+    }
+
+
+def _campaign_document(campaign: Campaign) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "campaign_id": campaign.campaign_id,
+        "name": campaign.name,
+        "status": campaign.status.value,
+        "tier": campaign.tier.name.lower(),
+        "title": campaign.offer.title,
+        "body": campaign.offer.body,
+        "image_url": campaign.offer.image_url,
+        "margin_cents": campaign.offer.margin_cents,
+        "cost_cents": campaign.offer.cost_cents,
+        "store_ids": _Row(sorted(campaign.store_ids)),
+        "zone_ids": _Row(sorted(campaign.zone_ids)),
+        "categories": _Row(sorted(campaign.categories)),
+        "valid_from": _instant(campaign.valid_from),
+        "valid_until": _instant(campaign.valid_until),
+        "hours": [_hours_document(span) for span in campaign.hours],
+        "budget_sends": campaign.budget_sends,
+        "control_share": _number(campaign.control_share),
+    }
+    return {key: value for key, value in facts.items() if value is not None and value != []}
+
+
+def _hours_document(span: Hours) -> dict[str, object]:
+    return {
+        "weekdays": _Row(WEEKDAYS[day] for day in sorted(span.weekdays)),
+        "start": _time_of_day(span.start),
+        "end": _time_of_day(span.end),
+    }
+
+
+def _time_of_day(moment: time) -> str:
+    if moment == time.max:
+        return END_OF_DAY
+    return moment.isoformat("auto" if moment.second or moment.microsecond else "minutes")
+
+
+def _instant(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _ring(polygon: Polygon) -> _Row:
+    return _Row(_Row(_number(m) for m in corner) for corner in polygon)
+
+
+def _number(value: float) -> float:
+    return int(value) if value == int(value) else value
