@@ -124,7 +124,7 @@ async def release_send(tx: AsyncConnection, decision_id: str, at: datetime) -> S
     return SentBefore(row.decision_id, row.campaign_id, row.visit_id, row.at)
 
 
-def _decision(row: Any) -> StoredDecision:  # noqa: ANN401
+def _decision(row: Any) -> StoredDecision:
     return StoredDecision(
         row.id,
         row.visit_id,

@@ -57,7 +57,8 @@ async def enrol(
 ) -> Gateway | None:
     """The gateway whose code this is, its key now `public_key`; None for a code that is no use.
 
-    A code works once. Enrolling again with a new code replaces the key and lifts a revocation.
+    A code works once; asked again with the same key (the first answer was lost on its way) it says
+    the same. Enrolling with a new code replaces the key and lifts a revocation.
     """
     spent = await tx.execute(
         update(gateway_codes)
@@ -68,12 +69,15 @@ async def enrol(
         )
         .values(used_at=now)
     )
-    if spent.rowcount != 1:
-        return None
     gateway_id = await tx.scalar(
         select(gateway_codes.c.gateway_id).where(gateway_codes.c.code_sha256 == _hash(code))
     )
-    assert gateway_id is not None
+    if gateway_id is None:
+        return None
+    if spent.rowcount != 1:
+        gateway = await load_gateway(tx, gateway_id)
+        same = gateway is not None and gateway.public_key == public_key
+        return gateway if same else None
     await tx.execute(
         update(gateways)
         .where(gateways.c.id == gateway_id)

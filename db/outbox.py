@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.ids import new_id
@@ -52,6 +52,7 @@ async def put(
             due_at=now,
             expires_at=expires_at,
             attempts=0,
+            maybe_sent=False,
         )
     )
 
@@ -76,6 +77,8 @@ async def claim(tx: AsyncConnection, now: datetime, most: int) -> list[Claimed]:
                 lease=lease,
                 leased_until=now + LEASE,
                 attempts=outbox.c.attempts + 1,
+                # Whoever held the lease before died, perhaps between sending and settling.
+                maybe_sent=or_(outbox.c.maybe_sent, outbox.c.state == "leased"),
             )
         )
     claimed = await tx.execute(
@@ -132,7 +135,13 @@ async def claim(tx: AsyncConnection, now: datetime, most: int) -> list[Claimed]:
 
 
 async def settle(
-    tx: AsyncConnection, claimed: Claimed, outcome: str, why: str, now: datetime
+    tx: AsyncConnection,
+    claimed: Claimed,
+    outcome: str,
+    why: str,
+    now: datetime,
+    *,
+    maybe_sent: bool = False,
 ) -> bool:
     """The push is done with; False when the lease has passed to somebody else meanwhile."""
     done = await tx.execute(
@@ -143,6 +152,7 @@ async def settle(
             lease=None,
             leased_until=None,
             outcome=outcome,
+            maybe_sent=or_(outbox.c.maybe_sent, literal(maybe_sent)),
             why=why[:120],
             settled_at=now,
         )
@@ -150,24 +160,37 @@ async def settle(
     return done.rowcount == 1
 
 
-async def retry(tx: AsyncConnection, claimed: Claimed, due_at: datetime, why: str) -> bool:
+async def retry(
+    tx: AsyncConnection, claimed: Claimed, due_at: datetime, why: str, *, maybe_sent: bool
+) -> bool:
     """Try again later; False when the lease has passed to somebody else meanwhile."""
     done = await tx.execute(
         update(outbox)
         .where(_one(claimed.decision_id, claimed.handset_id), outbox.c.lease == claimed.lease)
-        .values(state="due", lease=None, leased_until=None, due_at=due_at, why=why[:120])
+        .values(
+            state="due",
+            lease=None,
+            leased_until=None,
+            due_at=due_at,
+            why=why[:120],
+            maybe_sent=or_(outbox.c.maybe_sent, literal(maybe_sent)),
+        )
     )
     return done.rowcount == 1
 
 
 async def came_to_nothing(tx: AsyncConnection, decision_id: str) -> bool:
-    """Whether every handset's push of a decision is settled and none was delivered."""
+    """Whether every handset's push of a decision is settled and none can have been delivered."""
     open_or_delivered = await tx.scalar(
         select(func.count())
         .select_from(outbox)
         .where(
             outbox.c.decision_id == decision_id,
-            or_(outbox.c.state != "settled", outbox.c.outcome == "delivered"),
+            or_(
+                outbox.c.state != "settled",
+                outbox.c.outcome == "delivered",
+                outbox.c.maybe_sent,
+            ),
         )
     )
     return open_or_delivered == 0

@@ -252,6 +252,8 @@ outbox: Final = Table(
     Column("due_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("attempts", Integer, nullable=False),
+    # FCM may have taken it although nobody knows: it then counts against the caps for good.
+    Column("maybe_sent", Boolean, nullable=False),
     Column("lease", String(64)),
     Column("leased_until", UtcDateTime),
     Column("outcome", String(16)),

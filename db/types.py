@@ -20,7 +20,7 @@ class UtcDateTime(TypeDecorator[datetime]):
             raise ValueError("an instant without a time zone")
         return value.astimezone(UTC)
 
-    def process_result_value(self, value: Any | None, _dialect: Dialect) -> datetime | None:  # noqa: ANN401
+    def process_result_value(self, value: Any | None, _dialect: Dialect) -> datetime | None:
         if value is None:
             return None
         assert isinstance(value, datetime)

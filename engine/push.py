@@ -7,7 +7,9 @@ is settled by whoever holds its lease.
 import asyncio
 import logging
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
 from typing import Final, assert_never
 
 from redis.exceptions import RedisError
@@ -15,14 +17,23 @@ from sqlalchemy.exc import DBAPIError
 
 from config.clock import Clock
 from config.log import short
-from config.settings import Settings
+from config.settings import Settings, SettingsError
 from db import campaigns, consents, decisions, outbox
 from db.connect import Database, open_database
 from db.handsets import PushTarget, retire_push_target
 from db.live import Live, open_live
 from db.outbox import Claimed
 from engine.fcm import FcmTransport
-from engine.fcm_answers import Delivered, Expired, Outcome, Refused, RetryAt, TargetGone
+from engine.fcm_answers import (
+    Delivered,
+    Expired,
+    Outcome,
+    Refused,
+    RetryAt,
+    Stops,
+    TargetGone,
+)
+from engine.fcm_credential import load_service_account
 from engine.push_note import note_of
 from shoppers.consent import NEEDED_IN_AISLE
 
@@ -35,6 +46,8 @@ CLAIM_AT_ONCE: Final = 50
 # Presence older than this is no evidence that the shopper is still there. The engine writes the
 # picture at least four times a second; a handset is heard about once in two.
 PRESENCE_FRESH_S: Final = 10.0
+PLATFORMS: Final = ("android", "ios", "web")
+LANE_STOPS_FOR: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +56,7 @@ class End:
 
     outcome: str
     why: str
+    maybe_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +65,27 @@ class Again:
 
     at: datetime
     why: str
+    maybe_sent: bool
+
+
+class Lanes:
+    """Which platforms are stopped: their key at the vendor is bad, and every push would fail."""
+
+    def __init__(self) -> None:
+        self._stopped_until: dict[str, datetime] = {}
+
+    def is_stopped(self, platform: str, now: datetime) -> bool:
+        """Whether pushes to this platform wait for somebody to look."""
+        return now < self._stopped_until.get(platform, now)
+
+    def note(self, platform: str, outcome: Outcome, now: datetime) -> None:
+        """Stop what an outcome says must stop; after LANE_STOPS_FOR one push tries again."""
+        if not isinstance(outcome, Refused) or outcome.stops is Stops.NOTHING:
+            return
+        stopped = PLATFORMS if outcome.stops is Stops.EVERYTHING else (platform,)
+        for one in stopped:
+            self._stopped_until[one] = now + LANE_STOPS_FOR
+        log.error("push lane stopped", extra={"platforms": stopped, "why": outcome.why.value})
 
 
 async def run_push(settings: Settings, clock: Clock) -> None:
@@ -58,10 +93,17 @@ async def run_push(settings: Settings, clock: Clock) -> None:
     async with (
         open_database(settings.sql_url) as database,
         open_live(settings.redis_url or "") as live,
-        FcmTransport.open(settings, clock) as transport,
+        FcmTransport(
+            load_service_account(_key_file(settings)),
+            clock,
+            Random(),
+            base_url=settings.fcm_url,
+            connection_limit=settings.push_concurrency,
+        ) as transport,
         asyncio.TaskGroup() as tasks,
     ):
         room = asyncio.Semaphore(settings.push_concurrency)
+        sender = Sender(database, live, transport, clock)
         while True:
             try:
                 claimed = await claim_due(database, clock.now())
@@ -72,7 +114,7 @@ async def run_push(settings: Settings, clock: Clock) -> None:
             for one in claimed:
                 await room.acquire()
                 task = tasks.create_task(
-                    send_one(one, database, live, transport, clock),
+                    sender.send(one),
                     name=f"push {short(one.decision_id)}",
                 )
                 task.add_done_callback(lambda _task: room.release())
@@ -90,25 +132,43 @@ async def claim_due(database: Database, now: datetime) -> list[Claimed]:
         return await outbox.claim(tx, now, CLAIM_AT_ONCE)
 
 
-async def send_one(
-    claimed: Claimed, database: Database, live: Live, transport: FcmTransport, clock: Clock
-) -> None:
-    """Push one claimed row and write what came of it.
+class Sender:
+    """Sends claimed rows; several at a time share its lanes."""
 
-    When a server fails meanwhile the lease runs out and the row is claimed again.
-    """
-    try:
-        stale = await _why_not(claimed, database, live, clock.now())
-        if stale is None:
-            end = _end(claimed, await transport.push(note_of(claimed), clock.now()))
-        else:
-            end = End("expired", stale)
-        await settle(claimed, end, database, live, clock.now())
-    except (RedisError, DBAPIError) as error:
-        log.warning(
-            "push not settled",
-            extra={"decision": short(claimed.decision_id), "why": type(error).__name__},
-        )
+    def __init__(
+        self, database: Database, live: Live, transport: FcmTransport, clock: Clock
+    ) -> None:
+        self._database = database
+        self._live = live
+        self._transport = transport
+        self._clock = clock
+        self._lanes = Lanes()
+
+    async def send(self, claimed: Claimed) -> None:
+        """Push one claimed row and write what came of it.
+
+        When a server fails meanwhile the lease runs out and the row is claimed again.
+        """
+        try:
+            end = await self._attempt(claimed)
+            await settle(claimed, end, self._database, self._live, self._clock.now())
+        except (RedisError, DBAPIError) as error:
+            log.warning(
+                "push not settled",
+                extra={"decision": short(claimed.decision_id), "why": type(error).__name__},
+            )
+
+    async def _attempt(self, claimed: Claimed) -> End | Again:
+        now = self._clock.now()
+        why_not = await _why_not(claimed, self._database, self._live, now)
+        if why_not is not None:
+            return why_not
+        platform = claimed.platform or ""
+        if self._lanes.is_stopped(platform, now):
+            return End("expired", "the platform's lane is stopped")
+        outcome = await self._transport.push(note_of(claimed), now, claimed.attempts - 1)
+        self._lanes.note(platform, outcome, self._clock.now())
+        return _end(claimed, outcome)
 
 
 async def settle(
@@ -118,13 +178,13 @@ async def settle(
     released = None
     async with database.begin() as tx:
         match end:
-            case Again(at, why):
-                held = await outbox.retry(tx, claimed, at, why)
-            case End(outcome, why):
-                held = await outbox.settle(tx, claimed, outcome, why, now)
+            case Again(at, why, maybe_sent):
+                held = await outbox.retry(tx, claimed, at, why, maybe_sent=maybe_sent)
+            case End(outcome, why, maybe_sent):
+                held = await outbox.settle(tx, claimed, outcome, why, now, maybe_sent=maybe_sent)
             case _:
                 assert_never(end)
-        if isinstance(end, End) and end.outcome == "target_gone":
+        if isinstance(end, End) and end.outcome == "target_gone" and claimed.target_value:
             await retire_push_target(tx, _target(claimed), end.why, now)
         if held and await outbox.came_to_nothing(tx, claimed.decision_id):
             released = await decisions.release_send(tx, claimed.decision_id, now)
@@ -150,10 +210,10 @@ def _end(claimed: Claimed, outcome: Outcome) -> End | Again:
             return End("delivered", "")
         case RetryAt():
             if outcome.at < claimed.expires_at:
-                return Again(outcome.at, outcome.why.value)
-            return End("expired", outcome.why.value)
+                return Again(outcome.at, outcome.why.value, outcome.maybe_sent)
+            return End("expired", outcome.why.value, outcome.maybe_sent)
         case Expired():
-            return End("expired", outcome.why.value)
+            return End("expired", outcome.why.value, outcome.maybe_sent)
         case TargetGone():
             return End("target_gone", outcome.why.value)
         case Refused():
@@ -162,24 +222,24 @@ def _end(claimed: Claimed, outcome: Outcome) -> End | Again:
             assert_never(outcome)
 
 
-async def _why_not(claimed: Claimed, database: Database, live: Live, now: datetime) -> str | None:
+async def _why_not(claimed: Claimed, database: Database, live: Live, now: datetime) -> End | None:
     """Why this push must not go out any more; None when it may.
 
     Fails closed: no knowledge of where the shopper is, or of what they allow, is a no.
     """
     if now >= claimed.expires_at:
-        return "too late to be of use"
+        return End("expired", "too late to be of use")
     if claimed.target_kind is None:
-        return "the handset has no target"
+        return End("target_gone", "the handset has no target")
     async with database.read() as tx:
         allowed = await consents.standing_consents(tx, claimed.shopper_id)
     if not allowed >= NEEDED_IN_AISLE:
-        return "consent was withdrawn"
+        return End("expired", "consent was withdrawn")
     here = await live.where(claimed.store_id, claimed.handset_id)
     if here is None or now.timestamp() - here.heard_s > PRESENCE_FRESH_S:
-        return "nobody knows where the shopper is"
+        return End("expired", "nobody knows where the shopper is")
     if here.zone_id != claimed.zone_id:
-        return "the shopper has left the zone"
+        return End("expired", "the shopper has left the zone")
     return None
 
 
@@ -189,6 +249,14 @@ async def _wait(live: Live, clock: Clock) -> None:
     except RedisError as error:
         log.warning("no wake-ups", extra={"why": type(error).__name__})
         await clock.sleep(RETRY_S)
+
+
+def _key_file(settings: Settings) -> Path:
+    if settings.fcm_key_file is None:
+        raise SettingsError(
+            "CORSIA_FCM_KEY_FILE: pushes need a Firebase service account's key (JSON)"
+        )
+    return settings.fcm_key_file
 
 
 def _target(claimed: Claimed) -> PushTarget:

@@ -353,6 +353,7 @@ def upgrade() -> None:
         sa.Column("due_at", db.types.UtcDateTime(timezone=True), nullable=False),
         sa.Column("expires_at", db.types.UtcDateTime(timezone=True), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("maybe_sent", sa.Boolean(), nullable=False),
         sa.Column("lease", sa.String(length=64), nullable=True),
         sa.Column("leased_until", db.types.UtcDateTime(timezone=True), nullable=True),
         sa.Column("outcome", sa.String(length=16), nullable=True),

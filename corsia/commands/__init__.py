@@ -1,0 +1,1 @@
+"""The commands: each reads its options, builds the parts and hands them over."""

@@ -1,0 +1,98 @@
+"""`corsia rehearse`: play a simulated or recorded store and print the scorecard."""
+
+import json
+import tempfile
+from pathlib import Path
+
+import click
+import uvloop
+from rich.console import Console
+
+from config.clock import SystemClock
+from config.log import set_up_logging
+from config.settings import load_settings
+from corsia.commands.failures import said_plainly
+from corsia.rehearsal import RehearsalPlan
+from corsia.rehearsal import rehearse as play
+from corsia.scorecard import Scorecard
+from corsia.scorecard_views import as_json, as_table, violations
+from corsia.stack import StackError
+from db.redis_server import RedisServerError
+from firmware_sim.floor import FloorError
+from firmware_sim.recording import RecordingError
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.command()
+@click.option("--minutes", type=click.FloatRange(0.2, 1_440), help="How long.  [default: 3]")
+@click.option("--shoppers", type=click.IntRange(1, 2_000), default=40, show_default=True)
+@click.option("--seed", default=7, show_default=True, help="The same seed, the same shoppers.")
+@click.option("--store", type=_FILE, help="A store in TOML.  [default: the supermarket]")
+@click.option("--recording", type=_FOLDER, help="Replay recorded walks instead of a model.")
+@click.option("--dataset", default="tetam", show_default=True, help="Which of the recordings.")
+@click.option("--fault", type=click.Choice(["cut"]), help="cut: a gateway loses its network for "
+              "20 s and is killed with -9 meanwhile.")  # fmt: skip
+@click.option("--json", "json_file", type=_FILE, help="Write the scorecard to this file too.")
+@click.option("--keep", type=_FOLDER, help="Keep database, logs and truth in this folder.")
+def rehearse(
+    minutes: float | None,
+    shoppers: int,
+    seed: int,
+    store: Path | None,
+    recording: Path | None,
+    dataset: str,
+    fault: str | None,
+    json_file: Path | None,
+    keep: Path | None,
+) -> None:
+    """Play a store with known truth and print how Corsia did.
+
+    The real processes run in real time: gateways hear simulated radio, handsets are clients of
+    the API, pushes go through a faithful FCM. Exits with 1 when a cap or a consent was violated,
+    a push was shown twice or a sighting was lost.
+
+    \b
+    Examples:
+      corsia rehearse --minutes 3 --shoppers 40 --seed 7 --json out.json
+      corsia rehearse --recording ../shared/data/rssi --dataset tetam
+    """
+    console = Console(stderr=True)
+    set_up_logging("warning", "console")
+    if minutes is None and recording is None:
+        minutes = 3.0
+    plan = RehearsalPlan(
+        minutes=minutes,
+        shoppers=shoppers,
+        seed=seed,
+        store=store,
+        recording=recording,
+        dataset=dataset,
+        cut_a_gateway=fault == "cut",
+    )
+    with tempfile.TemporaryDirectory(prefix="corsia-") as scratch:
+        run_dir = (keep or Path(scratch)).resolve()
+        run_dir.mkdir(parents=True, exist_ok=True)
+        with said_plainly(StackError, RedisServerError, FloorError, RecordingError):
+            card = uvloop.run(
+                play(
+                    plan,
+                    load_settings(),
+                    run_dir,
+                    SystemClock(),
+                    lambda sentence: console.print(f"[dim]{sentence}[/]"),
+                )
+            )
+    _show(card, json_file)
+
+
+def _show(card: Scorecard, json_file: Path | None) -> None:
+    Console().print(as_table(card))
+    if json_file is not None:
+        json_file.write_text(json.dumps(as_json(card), indent=2) + "\n")
+    wrong = violations(card)
+    for sentence in wrong:
+        click.echo(f"violated: {sentence}", err=True)
+    if wrong:
+        raise SystemExit(1)

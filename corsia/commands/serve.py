@@ -1,0 +1,89 @@
+"""`corsia api | engine | push | jobs`: one process each, for operators with several machines."""
+
+from collections.abc import Awaitable, Callable
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from config.clock import Clock, SystemClock
+from config.log import set_up_logging
+from config.process import end_with_parent, run_process
+from config.settings import PREFIX, Settings, load_settings
+
+Process = Callable[[Settings, Clock], Awaitable[None]]
+
+_check = click.option("--check", is_flag=True, help="Print the settings that would be used; stop.")
+_with_parent = click.option("--with-parent", is_flag=True, hidden=True)
+
+
+@click.command()
+@_check
+@_with_parent
+def api(*, check: bool, with_parent: bool) -> None:
+    """Serve handsets, gateways and tills over HTTP.
+
+    Listens on CORSIA_API_HOST:CORSIA_API_PORT. Needs the database and Redis; keeps no state, so
+    run as many as you like behind a load balancer.
+    """
+    from mobile_api.app import run_api
+
+    _run(run_api, check=check, with_parent=with_parent)
+
+
+@click.command()
+@_check
+@_with_parent
+def engine(*, check: bool, with_parent: bool) -> None:
+    """Turn sightings into presence, and presence into decisions.
+
+    Engines share the stores among them: each store is worked by one engine at a time.
+    """
+    from engine.run import run_engine
+
+    _run(run_engine, check=check, with_parent=with_parent)
+
+
+@click.command()
+@_check
+@_with_parent
+def push(*, check: bool, with_parent: bool) -> None:
+    """Send what the outbox holds to Firebase Cloud Messaging.
+
+    Needs CORSIA_FCM_KEY_FILE, a Firebase service account's key.
+    """
+    from engine.push import run_push
+
+    _run(run_push, check=check, with_parent=with_parent)
+
+
+@click.command()
+@_check
+@_with_parent
+def jobs(*, check: bool, with_parent: bool) -> None:
+    """Do what is done by the clock: erase what has been kept long enough."""
+    from engine.jobs import run_jobs
+
+    _run(run_jobs, check=check, with_parent=with_parent)
+
+
+def _run(process: Process, *, check: bool, with_parent: bool) -> None:
+    settings = load_settings()
+    if check:
+        table = Table("setting", "value")
+        for name, value in settings.shown().items():
+            table.add_row(f"{PREFIX}{name}".upper(), value)
+        Console().print(table)
+        return
+    if settings.redis_url is None:
+        raise click.ClickException(
+            "CORSIA_REDIS_URL is not set; a process on its own needs one (`corsia up` starts one)"
+        )
+    if with_parent:
+        end_with_parent()
+    set_up_logging(settings.log_level, settings.log_style)
+
+    async def run() -> None:
+        await process(settings, SystemClock())
+
+    raise SystemExit(run_process(run))

@@ -1,0 +1,65 @@
+"""`corsia sim ...`: the simulated store as a process, and its radio beside the recorded one."""
+
+from pathlib import Path
+
+import click
+
+from config.clock import SystemClock
+from config.log import set_up_logging
+from config.process import end_with_parent, run_process
+from config.settings import load_settings
+from firmware_sim.run import SimulatorConfig, run_simulator
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.group()
+def sim() -> None:
+    """A store with known truth: radios, shoppers, handsets and a fake Firebase."""
+
+
+@sim.command()
+@click.option("--run-dir", required=True, type=_FOLDER, help="Gets the logs and the air's sockets.")
+@click.option("--api-url", required=True, help="The API that the handsets speak to.")
+@click.option("--fcm-port", default=0, show_default=True, help="Where the fake FCM listens.")
+@click.option("--store", type=click.Path(dir_okay=False, path_type=Path), help="A store in TOML.")
+@click.option("--recording", type=_FOLDER, help="Play recorded walks instead of a model.")
+@click.option("--dataset", default="tetam", show_default=True)
+@click.option("--minutes", type=float, help="How long; without it, for ever.")
+@click.option("--shoppers", default=40, show_default=True)
+@click.option("--seed", default=7, show_default=True)
+@click.option("--with-parent", is_flag=True, hidden=True)
+def run(
+    run_dir: Path,
+    api_url: str,
+    fcm_port: int,
+    store: Path | None,
+    recording: Path | None,
+    dataset: str,
+    minutes: float | None,
+    shoppers: int,
+    seed: int,
+    *,
+    with_parent: bool,
+) -> None:
+    """Run the simulated store against an API.
+
+    `corsia up --demo` and `corsia rehearse` start it for you.
+    """
+    if with_parent:
+        end_with_parent()
+    settings = load_settings()
+    set_up_logging(settings.log_level, settings.log_style)
+    config = SimulatorConfig(
+        run_dir=run_dir,
+        api_url=api_url,
+        fcm_port=fcm_port,
+        fcm_key_file=run_dir / "fcm-key.json",
+        store=store,
+        recording=recording,
+        dataset=dataset,
+        minutes=minutes,
+        shoppers=shoppers,
+        seed=seed,
+    )
+    raise SystemExit(run_process(lambda: run_simulator(config, SystemClock())))

@@ -1,0 +1,189 @@
+"""A rehearsal: the real processes, a simulated store, and what came of it."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from config.clock import Clock
+from config.settings import Settings
+from corsia import demo
+from corsia.children import Command
+from corsia.relay import Relay, open_relay
+from corsia.run_report import RULES, gather
+from corsia.scorecard import Scorecard, score
+from corsia.stack import Stack, StackError, free_port, open_stack, simulator_ready
+from db import campaigns, outbox, stores
+from firmware_sim.floor import Floor, load_floor, supermarket
+from firmware_sim.recording import load_recording
+from firmware_sim.replay import Replay
+from gateway.settings import GatewayConfig
+from gateway.spool_file import SpoolFile
+from gateway.status import read_status
+
+log = logging.getLogger(__name__)
+
+# After the store has closed: the spools empty, the stream is read, the outbox settles.
+DRAIN_WITHIN_S: Final = 30.0
+POLL_S: Final = 0.25
+# The bad day that `--fault cut` plays (DESIGN 1: lost networks, power cuts).
+CUT_AFTER_SHARE: Final = 0.3
+CUT_S: Final = 20.0
+KILL_INTO_CUT_S: Final = 8.0
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsalPlan:
+    """What to rehearse. minutes None: until the recorded walks are over."""
+
+    minutes: float | None
+    shoppers: int
+    seed: int
+    store: Path | None = None
+    recording: Path | None = None
+    dataset: str = "tetam"
+    cut_a_gateway: bool = False
+
+    def floor(self) -> Floor:
+        """The place. Raises FloorError or RecordingError."""
+        if self.recording is not None:
+            return Replay(load_recording(self.recording, self.dataset), self.seed).floor
+        return supermarket() if self.store is None else load_floor(self.store)
+
+
+async def rehearse(
+    plan: RehearsalPlan, settings: Settings, run_dir: Path, clock: Clock, tell: Tell
+) -> Scorecard:
+    """Play it in real time with the real processes; the scorecard. Raises StackError."""
+    floor = plan.floor()
+    settings = settings.model_copy(
+        update={"data_dir": run_dir / "data", "api_port": free_port(settings.api_host)}
+    )
+    async with asyncio.TaskGroup() as tasks, AsyncExitStack() as parts:
+        stack = await parts.enter_async_context(open_stack(settings, run_dir, tasks, clock))
+        await open_store(stack, floor, clock)
+        stack = await start_simulator(stack, plan, keep=False)
+        for name in ("api", "engine", "push", "jobs"):
+            stack.serve(name)
+        await stack.wait_for_api()
+        relay = await parts.enter_async_context(
+            open_relay(stack.settings.api_host, stack.settings.api_port)
+        )
+        victim = floor.gateways[0].gateway_id
+        for place in floor.gateways:
+            cut_off = plan.cut_a_gateway and place.gateway_id == victim
+            await stack.start_gateway(
+                place.gateway_id,
+                air_source(run_dir, place.gateway_id),
+                relay.url if cut_off else stack.api_url,
+            )
+        tell(f"{len(floor.gateways)} gateways and the backend are up; the store opens")
+        if plan.cut_a_gateway:
+            bad_day = _bad_day(stack, relay, f"gateway-{victim}", plan.minutes, tell)
+            tasks.create_task(bad_day, name="bad day")
+        if await stack.children.ended("simulator"):
+            raise StackError(
+                "the simulator failed; it said last:\n  "
+                + "\n  ".join(stack.children.last_words("simulator"))
+            )
+        tell("the store has closed; waiting for spools, stream and outbox to empty")
+        await _drain(stack, floor, tell)
+        await stack.children.stop(lambda name: name.startswith("gateway-"))
+        spooled = sum(_spooled(stack, place.gateway_id) for place in floor.gateways)
+        await _drain(stack, floor, tell)
+        await stack.children.stop(lambda _name: True)
+        records = await gather(stack.database, floor.store_id, run_dir, spooled)
+        return score(records, RULES)
+
+
+async def open_store(stack: Stack, floor: Floor, clock: Clock) -> None:
+    """The floor's plan and its demonstration campaigns are in the database."""
+    async with stack.database.begin() as tx:
+        await stores.save_store(tx, demo.store_plan(floor), clock.now())
+        for campaign in demo.campaigns(floor, clock.now()):
+            await campaigns.save_campaign(tx, campaign, clock.now())
+
+
+async def start_simulator(stack: Stack, plan: RehearsalPlan, *, keep: bool) -> Stack:
+    """Start the simulator; the stack with its fake FCM as the place where pushes go."""
+    ready = stack.run_dir / "ready.json"
+    ready.unlink(missing_ok=True)
+    options: dict[str, object] = {
+        "run-dir": stack.run_dir,
+        "api-url": stack.api_url,
+        "shoppers": plan.shoppers,
+        "seed": plan.seed,
+        "minutes": plan.minutes,
+        "store": plan.store,
+        "recording": plan.recording,
+        "dataset": plan.dataset,
+    }
+    arguments = ["sim", "run", "--with-parent"]
+    for name, value in options.items():
+        if value is not None:
+            arguments += [f"--{name}", str(value)]
+    stack.children.start(Command("simulator", tuple(arguments), {}, keep=keep))
+    await stack.wait_for_file(ready, "simulator")
+    fcm_url, _gateways = simulator_ready(ready)
+    settings = stack.settings.model_copy(
+        update={"fcm_url": fcm_url, "fcm_key_file": stack.run_dir / "fcm-key.json"}
+    )
+    return Stack(settings, stack.run_dir, stack.database, stack.live, stack.children, stack.clock)
+
+
+def air_source(run_dir: Path, gateway_id: str) -> str:
+    """Where a gateway hears the simulated air."""
+    return f"unix:{run_dir / 'air' / f'{gateway_id}.sock'}"
+
+
+async def _bad_day(
+    stack: Stack, relay: Relay, victim: str, minutes: float | None, tell: Tell
+) -> None:
+    """Cut a gateway off, kill it meanwhile, and give the network back."""
+    clock = stack.clock
+    await clock.sleep(CUT_AFTER_SHARE * (minutes or 1.0) * 60)
+    tell(f"{victim} is cut from the network for {CUT_S:.0f} s")
+    relay.cut()
+    await clock.sleep(KILL_INTO_CUT_S)
+    tell(f"{victim} is killed with SIGKILL; it starts again by itself")
+    stack.children.by_name[victim].send_signal(signal.SIGKILL)
+    await clock.sleep(CUT_S - KILL_INTO_CUT_S)
+    relay.mend()
+    tell(f"{victim} has the network back")
+
+
+async def _drain(stack: Stack, floor: Floor, tell: Tell) -> None:
+    """Return when nothing is under way any more, or after DRAIN_WITHIN_S."""
+    deadline_s = stack.clock.monotonic_s() + DRAIN_WITHIN_S
+    while stack.clock.monotonic_s() < deadline_s:
+        waiting = sum(_waiting(stack, place.gateway_id) for place in floor.gateways)
+        backlog = await stack.live.backlog(floor.store_id)
+        async with stack.database.read() as tx:
+            pending = (await outbox.outcomes(tx)).get("pending", 0)
+        if not (waiting or backlog or pending):
+            return
+        await stack.clock.sleep(POLL_S)
+    tell(f"still under way: {waiting} sightings spooled, {backlog} batches, {pending} pushes")
+
+
+def _spooled(stack: Stack, gateway_id: str) -> int:
+    """All sightings that a gateway, stopped by now, ever put into its spool."""
+    config = GatewayConfig(stack.api_url, stack.gateway_dir(gateway_id))
+    spool = SpoolFile.open(config.spool_path, config.spool_max_bytes)
+    try:
+        return spool.counts().spooled
+    finally:
+        spool.close()
+
+
+def _waiting(stack: Stack, gateway_id: str) -> int:
+    """Sightings that a running gateway has not sent yet, as it said a moment ago."""
+    config = GatewayConfig(stack.api_url, stack.gateway_dir(gateway_id))
+    said = read_status(config.status_path)
+    return said.spool.waiting if said is not None else 0

@@ -1,0 +1,127 @@
+"""What a finished run left behind, gathered into the scorecard's records."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import select
+
+from corsia.run_records import DecisionRecord, Push, Records, Rules, ZoneEntry, caps_of
+from corsia.truth import ConsentChange, TruthSample
+from db import campaigns, gateways, stores
+from db.connect import Database
+from db.tables import decisions, visits, zone_visits
+from firmware_sim.truth import (
+    ConsentChanged,
+    HandsetEvent,
+    PushReceived,
+    Registered,
+    read_handset_events,
+    read_truth,
+)
+from offers.filters import control_draw
+from offers.pressure import DEFAULT_LIMITS
+from shoppers.consent import Purpose
+
+# Presence closes a visit after this much silence; a true absence that long is a new visit.
+VISIT_BREAK_S: Final = 90.0
+RULES: Final = Rules(
+    caps=caps_of(DEFAULT_LIMITS),
+    quiet_first_s=DEFAULT_LIMITS.first_after_s,
+    visit_break_s=VISIT_BREAK_S,
+)
+
+
+async def gather(
+    database: Database, store_id: str, run_dir: Path, sightings_spooled: int
+) -> Records:
+    """The records of a run of one store, from its logs and its database."""
+    events = read_handset_events(run_dir)
+    truth = [TruthSample(point.at_s, point.handset_id, point.zone) for point in read_truth(run_dir)]
+    consents = _consents(events)
+    shoppers = {change.shopper_id for change in consents}
+    async with database.read() as tx:
+        salt = await stores.control_salt(tx, store_id)
+        live = [one.campaign for one in await campaigns.live_candidates(tx)]
+        decided = (
+            await tx.execute(
+                select(decisions, visits.c.handset_id).join(
+                    visits, visits.c.id == decisions.c.visit_id
+                )
+            )
+        ).all()
+        entered = (
+            await tx.execute(
+                select(zone_visits.c.zone_id, zone_visits.c.entered_at, visits.c.handset_id).join(
+                    visits, visits.c.id == zone_visits.c.visit_id
+                )
+            )
+        ).all()
+        consumed = await gateways.sightings_taken(tx)
+    zones = {zone_id for campaign in live for zone_id in campaign.zone_ids}
+    times = [sample.t_s for sample in truth]
+    return Records(
+        truth=truth,
+        consents=consents,
+        decisions=[
+            DecisionRecord(
+                decision_id=row.id,
+                shopper_id=row.shopper_id,
+                handset_id=row.handset_id,
+                zone_id=row.zone_id,
+                campaign_id=row.campaign_id,
+                visit_id=row.visit_id,
+                decided_s=row.at.timestamp(),
+                is_send=row.outcome == "send",
+                reasons=tuple(row.reasons),
+            )
+            for row in decided
+        ],
+        pushes=[
+            Push(event.decision_id, event.handset_id, event.accepted_at, event.shown_at)
+            for event in events
+            if isinstance(event, PushReceived)
+        ],
+        entries=[
+            ZoneEntry(row.handset_id, row.zone_id, row.entered_at.timestamp()) for row in entered
+        ],
+        eligible={
+            zone_id: frozenset(one.campaign_id for one in live if zone_id in one.zone_ids)
+            for zone_id in zones
+        },
+        control=frozenset(
+            (shopper_id, campaign.campaign_id)
+            for shopper_id in shoppers
+            for campaign in live
+            if control_draw(salt, shopper_id, campaign) < campaign.control_share
+        ),
+        sightings_spooled=sightings_spooled,
+        sightings_consumed=consumed,
+        seconds=max(times) - min(times) if times else 0.0,
+    )
+
+
+def _consents(events: Iterable[HandsetEvent]) -> list[ConsentChange]:
+    shopper_of: dict[str, str] = {}
+    changes = []
+    for event in events:
+        match event:
+            case Registered():
+                shopper_of[event.handset_id] = event.shopper_id
+                acked_s = event.at_s
+            case ConsentChanged():
+                acked_s = event.acked_at
+            case _:
+                continue
+        changes.append(
+            ConsentChange(
+                handset_id=event.handset_id,
+                shopper_id=shopper_of[event.handset_id],
+                asked_s=event.at_s,
+                acked_s=acked_s,
+                purposes=frozenset(
+                    Purpose(name) for name, granted in event.consents.items() if granted
+                ),
+            )
+        )
+    return changes
