@@ -109,17 +109,18 @@ def into_aisle(
     inward = [Step(track.nearest(near), pace_m_per_s), Step(near, pace_m_per_s)]
     for share in shares:
         depth_m = max(share * math.dist(near, far), SHALLOWEST_M)
-        ways = (inward[-1].to, near, far)
-        spot = _spot_in_aisle(aisle, ground, ways, depth_m, axis.half_width_m, chance)
+        way = (inward[-1].to, near, far)
+        spot = _spot_in_aisle(aisle, ground, way, depth_m, axis.half_width_m, chance)
         if spot is None:
             return None
         inward.append(Step(spot, speed, stand_s(SHELF_STOP_S, chance), aisle))
+    is_open = ground.is_free(inward[-1].to, far)
     return Excursion(
         arc_m=track.arc_m(near),
         inward=tuple(inward),
         outward=(Step(near, speed), inward[0]),
-        through=(Step(far, speed), Step(track.nearest(far), pace_m_per_s)),
-        through_arc_m=track.arc_m(far),
+        through=(Step(far, speed), Step(track.nearest(far), pace_m_per_s)) if is_open else (),
+        through_arc_m=track.arc_m(far) if is_open else -math.inf,
     )
 
 
@@ -149,25 +150,27 @@ def stand_s(median_and_spread: tuple[float, float], chance: random.Random) -> fl
 def _spot_in_aisle(
     aisle: Zone,
     ground: Ground,
-    ways: tuple[Point, Point, Point],
+    way: tuple[Point, Point, Point],
     depth_m: float,
     half_width_m: float,
     chance: random.Random,
 ) -> Point | None:
-    """A place to stand, so deep from the near end, with a free way to all of `ways`.
+    """A place to stand, so deep from the near end; where nobody gets so deep, one before it.
 
-    ways: the place before, the near end, the far end.
+    way: the place before, the near end, the far end.
     """
-    _, near, far = ways
+    before, near, far = way
     length_m = math.dist(near, far)
     along = ((far[0] - near[0]) / length_m, (far[1] - near[1]) / length_m)
-    for _ in range(TRIES):
+    for attempt in range(TRIES):
+        deep_m = depth_m if attempt < TRIES // 2 else chance.uniform(SHALLOWEST_M, depth_m)
         aside_m = chance.uniform(-half_width_m, half_width_m)
         spot = (
-            near[0] + depth_m * along[0] - aside_m * along[1],
-            near[1] + depth_m * along[1] + aside_m * along[0],
+            near[0] + deep_m * along[0] - aside_m * along[1],
+            near[1] + deep_m * along[1] + aside_m * along[0],
         )
-        if ground.is_spot(spot, aisle) and all(ground.is_free(way, spot) for way in ways):
+        is_reached = ground.is_free(before, spot) and ground.is_free(spot, near)
+        if is_reached and ground.is_spot(spot, aisle):
             return spot
     return None
 

@@ -29,13 +29,21 @@ def walks(market: Floor) -> list[Walk]:
 
 
 def test_nobody_walks_through_a_wall_a_shelf_or_a_fixture(market: Floor, walks: list[Walk]) -> None:
-    solid = shapely.union_all([shapely.Polygon(each) for each in market.obstacles])
-    shapely.prepare(solid)
+    assert sum(len(walk.legs) for walk in walks) > VISITS * 20
+    assert not _crosses_anything(market, walks)
 
-    ways = [shapely.LineString((leg.start, leg.end)) for walk in walks for leg in walk.legs]
 
-    assert len(ways) > VISITS * 20
-    assert not shapely.intersects(solid, ways).any()
+def test_an_island_in_an_aisle_is_not_walked_through(market: Floor) -> None:
+    island = ((22.1, 9.0), (22.9, 9.0), (22.9, 10.5), (22.1, 10.5))
+    # The only aisle, so that every visit goes there and some would go through.
+    zones = [z for z in market.zones if z.kind is not ZoneKind.AISLE or z.zone_id == "aisle-1"]
+    blocked = replace(market, fixtures=(*market.fixtures, island), zones=tuple(zones))
+    walker = Walker(blocked)
+
+    walks = [walker.visit(random.Random(seed)) for seed in range(VISITS)]
+
+    assert all(any(stop.zone_id == "aisle-1" for stop in walk.stops) for walk in walks)
+    assert not _crosses_anything(blocked, walks)
 
 
 def test_a_walk_is_unbroken_from_the_door_to_the_till(market: Floor, walks: list[Walk]) -> None:
@@ -181,6 +189,13 @@ def test_a_zone_with_nothing_to_look_at_is_named(market: Floor) -> None:
 
     with pytest.raises(WalkError, match="nobody can stand"):
         Walker(bare).visit(random.Random(1))
+
+
+def _crosses_anything(floor: Floor, walks: list[Walk]) -> bool:
+    solid = shapely.union_all([shapely.Polygon(each) for each in floor.obstacles])
+    shapely.prepare(solid)
+    ways = [shapely.LineString((leg.start, leg.end)) for walk in walks for leg in walk.legs]
+    return bool(shapely.intersects(solid, ways).any())
 
 
 def _stays(floor: Floor, walk: Walk) -> list[tuple[str | None, list[tuple[float, float]]]]:
