@@ -25,6 +25,11 @@ class GatewayConfig:
     adapter: str | None = None  # "hci1"; none: the default one
 
     @property
+    def is_recording(self) -> bool:
+        """Whether the adverts carry the time of a recording, which no clock of ours corrects."""
+        return self.source.startswith("lines:")
+
+    @property
     def spool_path(self) -> Path:
         """The spool's database."""
         return self.data_dir / SPOOL_FILE
