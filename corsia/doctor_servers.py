@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from alembic.script import ScriptDirectory
 from redis.asyncio import Redis
@@ -67,7 +67,7 @@ async def redis_server(settings: Settings, clock: Clock) -> list[Finding]:
 
 async def database(settings: Settings) -> Finding:
     """Whether the database answers and has the schema of this code. It is not made here."""
-    name, where = "database", settings.shown()["database_url"]
+    name, where = "database", _without_query(settings.shown()["database_url"])
     mend = "check CORSIA_DATABASE_URL, and that the server runs and knows this user"
     away: tuple[type[Exception], ...] = (
         SQLAlchemyError,
@@ -137,7 +137,7 @@ async def _asked(url: str, settings: Settings, whose: str = "") -> list[Finding]
         async with asyncio.timeout(2 * ANSWER_S):
             info: Any = await redis.info()
     except (RedisError, OSError) as error:
-        where = settings.shown()["redis_url"] if settings.redis_url else url
+        where = _without_query(settings.shown()["redis_url"]) if settings.redis_url else url
         mend = "check CORSIA_REDIS_URL, and that the server runs and lets this machine in"
         return [fail(name, f"{where}: {_said(error, settings)}", mend)]
     finally:
@@ -174,12 +174,24 @@ def _driver_errors() -> tuple[type[Exception], ...]:
     return (asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
+def _without_query(url: str) -> str:
+    """An address without its options: a password may stand among them."""
+    return url.partition("?")[0]
+
+
+def _passwords(settings: Settings) -> set[str]:
+    found: set[str | None] = set()
+    for url in (settings.database_url or "", settings.redis_url or ""):
+        parts = urlsplit(url)
+        found |= {parts.password, unquote(parts.password or "")}
+        found |= {value for key, value in parse_qsl(parts.query) if key == "password"}
+    return {secret for secret in found if secret}
+
+
 def _said(error: Exception, settings: Settings) -> str:
     """What an error says, in its first line, with every secret of ours taken out."""
     cause = getattr(error, "orig", None) or error
     text = (str(cause).strip().splitlines() or [""])[0]
-    for url in (settings.database_url, settings.redis_url):
-        password = urlsplit(url).password if url else None
-        if password:
-            text = text.replace(unquote(password), REDACTED).replace(password, REDACTED)
+    for secret in _passwords(settings):
+        text = text.replace(secret, REDACTED)
     return f"{type(cause).__name__}: {text}" if text else type(cause).__name__

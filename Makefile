@@ -1,0 +1,66 @@
+# `make demo` and `make test` do all the set-up themselves; only Python 3.11 or newer is assumed.
+RUN := .venv/bin
+SEED ?= 7
+
+.PHONY: help demo test check format rehearse rehearse-fast rehearse-cut rehearse-recorded figures bench-zones lock clean
+
+help:
+	@echo "make demo               a simulated store, live in this terminal (Ctrl-C ends it)"
+	@echo "make test               formatting, types, import rules and all tests"
+	@echo "make check              the same without the tests"
+	@echo "make rehearse           3 minutes, 40 shoppers: print the scorecard"
+	@echo "make rehearse-fast      an hour of shopping in virtual time"
+	@echo "make rehearse-cut       the same as rehearse, with a gateway cut off and killed"
+	@echo "make rehearse-recorded  the recorded walks of ../shared through the whole loop"
+	@echo "make figures            the simulator's radio beside the recorded one"
+	@echo "make lock               write requirements.lock anew"
+
+demo:
+	@scripts/setup.sh
+	@$(RUN)/corsia up --demo
+
+test: check
+	@$(RUN)/python -m pytest -n 2
+
+check:
+	@scripts/setup.sh test
+	@$(RUN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
+	@$(RUN)/ruff check --quiet .
+	@$(RUN)/mypy --no-error-summary
+	@$(RUN)/lint-imports --no-logo
+
+format:
+	@scripts/setup.sh
+	@$(RUN)/ruff format --quiet .
+	@$(RUN)/ruff check --quiet --fix .
+
+rehearse:
+	@scripts/setup.sh
+	@$(RUN)/corsia rehearse --minutes 3 --shoppers 40 --seed $(SEED)
+
+rehearse-fast:
+	@scripts/setup.sh
+	@$(RUN)/corsia rehearse --fast --minutes 60 --shoppers 200 --seed $(SEED)
+
+rehearse-cut:
+	@scripts/setup.sh
+	@$(RUN)/corsia rehearse --minutes 3 --shoppers 40 --seed $(SEED) --fault cut
+
+rehearse-recorded:
+	@scripts/setup.sh
+	@$(RUN)/corsia rehearse --recording ../shared/data/rssi --dataset tetam --seed $(SEED)
+
+figures:
+	@scripts/setup.sh
+	@$(RUN)/corsia sim figures --recording ../shared/data/rssi --dataset tetam
+
+bench-zones:
+	@scripts/setup.sh
+	@PYTHONPATH=. $(RUN)/python ../shared/eval/zone_eval.py ../shared/data/rssi benchmarks.zones:CorsiaEstimator
+
+lock:
+	@scripts/setup.sh
+	@$(RUN)/uv pip compile pyproject.toml --universal --all-extras --generate-hashes --quiet -o requirements.lock
+
+clean:
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
