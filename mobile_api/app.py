@@ -15,6 +15,7 @@ from db.live import open_live
 from mobile_api import events, feed, gateways, handsets, health, personal, redemptions
 from mobile_api.gate import gate
 from mobile_api.health import LAG, READINESS, LoopLag, Readiness
+from mobile_api.http_server import ApiRunner
 from mobile_api.metrics import METRICS, metrics_middleware, new_metrics
 from mobile_api.openapi import document
 from mobile_api.operations import Operation, Security, add_routes, operation
@@ -27,9 +28,6 @@ log = logging.getLogger(__name__)
 
 TITLE: Final = "Corsia"
 VERSION: Final = "1"
-# Requests under way get this long when the process is told to stop; the rest of the 3 s is for
-# connections to be closed.
-SHUTDOWN_S: Final = 2.0
 _OPENAPI_JSON: Final = web.AppKey("openapi_json", bytes)
 
 
@@ -102,15 +100,7 @@ async def run_api(
 ) -> None:
     """Serve until cancelled. listening: gets the port, for those who asked for port 0."""
     app = make_app(settings, clock)
-    http_log = logging.getLogger("mobile_api.http")
-    http_log.addFilter(_anonymous)
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        handle_signals=False,
-        logger=http_log,
-        shutdown_timeout=SHUTDOWN_S,
-    )
+    runner = ApiRunner(app)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.api_host, settings.api_port)
@@ -124,11 +114,3 @@ async def run_api(
     finally:
         await runner.cleanup()
         log.info("api stopped")
-
-
-def _anonymous(record: logging.LogRecord) -> bool:
-    """The server's own line without what it quotes: a peer's address, a stranger's bytes."""
-    error = record.exc_info[0] if record.exc_info else None
-    record.msg, record.args, record.exc_info = "a connection went wrong", (), None
-    record.__dict__["error"] = None if error is None else error.__name__
-    return True

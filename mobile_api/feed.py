@@ -73,7 +73,8 @@ def feed_items(
             elif campaign.status is Status.LIVE and set(weighed["against"]) <= _SHOWN_REASONS:
                 item = FeedItem(campaign, None, decision.zone_id, reasons)
                 nearly.setdefault(campaign.campaign_id, item)
-    return list({**nearly, **sent}.values())[:FEED_MAX]
+    unsent = [item for campaign_id, item in nearly.items() if campaign_id not in sent]
+    return [*sent.values(), *unsent][:FEED_MAX]
 
 
 def is_over(campaign: Campaign, now: datetime) -> bool:
@@ -121,7 +122,16 @@ async def explain_decision(request: web.Request, path: DecisionPath) -> Decision
         campaign_id=decision.campaign_id,
         zone_id=decision.zone_id,
         at=decision.at,
-        reasons=decision.reasons,
+        reasons=_why(decision),
+    )
+
+
+def _why(decision: StoredDecision) -> list[str]:
+    """The reasons for silence, or in words why what was sent is relevant."""
+    if decision.outcome != "send":
+        return decision.reasons
+    return next(
+        (w["relevance"] for w in decision.weighed if w["campaign_id"] == decision.campaign_id), []
     )
 
 

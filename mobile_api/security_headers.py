@@ -1,6 +1,7 @@
 """Headers on every answer: the time, and nothing kept, framed, sniffed or told about us."""
 
 import email.utils
+from datetime import datetime
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -25,8 +26,13 @@ def headers_middleware(clock: Clock) -> Middleware:
     @web.middleware
     async def add(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await handler(request)
-        response.headers.update(HEADERS)
-        response.headers[hdrs.DATE] = email.utils.format_datetime(clock.now(), usegmt=True)
+        add_headers(response, clock.now())
         return response
 
     return add
+
+
+def add_headers(response: web.StreamResponse, now: datetime) -> None:
+    """The headers are on the answer."""
+    response.headers.update(HEADERS)
+    response.headers[hdrs.DATE] = email.utils.format_datetime(now, usegmt=True)

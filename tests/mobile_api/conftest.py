@@ -7,11 +7,13 @@ from typing import Protocol
 
 import aiohttp
 import pytest
-from aiohttp.test_utils import TestServer
+import yarl
+from aiohttp import web
 
 from config.clock import VirtualClock
 from db.connect import Database
 from db.live import Live
+from mobile_api.http_server import ApiRunner
 from mobile_api.parts import Rates
 from tests.mobile_api.harness import Api, app_of, new_store, settings_of
 
@@ -43,8 +45,15 @@ def serve(live: Live, redis_url: str, clock: VirtualClock, tmp_path: Path) -> Se
         await new_store(database, clock.now())
         settings = settings_of(database, redis_url or its_redis_url, tmp_path, **given)
         app = app_of(settings, clock, rates)
-        async with TestServer(app) as server, aiohttp.ClientSession() as session:
-            yield Api(server.make_url("/"), session, app, clock, database, live)
+        runner = ApiRunner(app)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            url = yarl.URL(f"http://127.0.0.1:{runner.addresses[0][1]}/")
+            async with aiohttp.ClientSession() as session:
+                yield Api(url, session, app, clock, database, live)
+        finally:
+            await runner.cleanup()
 
     return served
 

@@ -20,7 +20,7 @@ from config.clock import VirtualClock
 from config.http_signature import signed_headers
 from config.settings import Settings, load_settings
 from db.campaigns import save_campaign
-from db.connect import Database
+from db.connect import Database, insert_once
 from db.decisions import StoredDecision, store_decision, store_send
 from db.gateways import new_enrolment_code
 from db.ids import new_id
@@ -191,7 +191,7 @@ class Api:
         weighed: Sequence[Weighed],
         *,
         sent: bool = True,
-        reasons: Sequence[str] = ("you are near it",),
+        reasons: Sequence[str] = (),
     ) -> str:
         """A decision for the phone's shopper about the first weighed campaign; its id."""
         now, decision_id = self.clock.now(), new_id()
@@ -239,25 +239,23 @@ class Api:
 def settings_of(database: Database, redis_url: str, data_dir: object, **given: object) -> Settings:
     """The settings of an API over these servers."""
     url = database.engine.url.render_as_string(hide_password=False)
-    return load_settings(
-        data_dir=data_dir, database_url=url, redis_url=redis_url, api_port=0, **given
-    )
+    plain = {"data_dir": data_dir, "database_url": url, "redis_url": redis_url, "api_port": 0}
+    return load_settings(**{**plain, **given})
 
 
 async def new_store(database: Database, now: datetime) -> None:
-    """The store that gateways hang in."""
+    """The store that gateways hang in, once."""
+    row = {
+        "id": STORE,
+        "name": "Store",
+        "tz": "Europe/Rome",
+        "country": "IT",
+        "plan": {},
+        "control_salt": "00",
+        "changed_at": now,
+    }
     async with database.begin() as tx:
-        await tx.execute(
-            stores.insert().values(
-                id=STORE,
-                name="Store",
-                tz="Europe/Rome",
-                country="IT",
-                plan={},
-                control_salt="00",
-                changed_at=now,
-            )
-        )
+        await insert_once(tx, stores, row)
 
 
 def app_of(settings: Settings, clock: VirtualClock, rates: Rates | None) -> web.Application:

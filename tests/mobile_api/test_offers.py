@@ -1,0 +1,358 @@
+"""Browsing, the feed, receipts, redemption and "why did I get this?"."""
+
+import asyncio
+import json
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from db.ids import new_id
+from db.tables import browsing, receipts, redemptions
+from offers.campaign import Status
+from offers.situation import Reason, Weighed
+from tests.mobile_api.harness import Answered, Api, Phone
+
+WON = Weighed("c1", 12.0, (), ("you are near it", "you viewed it in the app"))
+
+
+def lost(campaign_id: str, *against: Reason) -> Weighed:
+    return Weighed(campaign_id, 1.0, against, ("you are near it",))
+
+
+# --- browsing ---------------------------------------------------------------------------------
+def event(event_id: str = "event-001", **changes: object) -> dict[str, object]:
+    at = "2026-11-21T09:59:00Z"
+    return {"event_id": event_id, "kind": "viewed", "category": "coffee", "at": at, **changes}
+
+
+async def post_events(phone: Phone, *events: dict[str, object]) -> Answered:
+    return await phone.call("POST", "/v1/me/events", {"events": list(events)})
+
+
+async def test_events_are_stored_once(api_on_both: Api) -> None:
+    phone, other = await api_on_both.phone(), await api_on_both.phone()
+    first = await post_events(phone, event("event-001"), event("event-002", product="sku-7"))
+    again = await post_events(phone, event("event-002"), event("event-003"))
+    theirs = await post_events(other, event("event-001"))
+    assert (first.status, first.json()) == (202, {"stored": 2})
+    assert (again.status, again.json()) == (202, {"stored": 1})
+    assert theirs.json() == {"stored": 1}
+    assert await api_on_both.rows(browsing) == 4
+
+
+async def test_without_profiling_consent_no_event_is_stored(api: Api) -> None:
+    phone = await api.phone(("location_ble", "push_marketing"))
+    answered = await post_events(phone, event())
+    assert (answered.status, answered.json()) == (202, {"stored": 0})
+    assert await api.rows(browsing) == 0
+
+
+async def test_an_event_from_the_future_happened_now(api: Api) -> None:
+    phone = await api.phone()
+    await post_events(phone, event("event-001", at="2030-01-01T00:00:00+02:00"), event("event-002"))
+    async with api.database.read() as tx:
+        stored = (await tx.scalars(select(browsing.c.at).order_by(browsing.c.event_id))).all()
+    assert stored == [api.clock.now(), api.clock.now() - timedelta(minutes=1)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "stared"},
+        {"category": ""},
+        {"category": "c" * 65},
+        {"category": "a\x00b"},
+        {"product": 7},
+        {"event_id": "short"},
+        {"event_id": "white space"},
+        {"at": "yesterday"},
+        {"at": "2026-11-21T10:00:00"},
+        {"at": 1_790_000_000},
+        {"at": "0001-01-01T00:00:00+14:00"},
+        {"at": "9999-12-31T23:59:59-14:00"},
+    ],
+    ids=str,
+)
+async def test_events_that_do_not_fit_are_refused_together(
+    api: Api, change: dict[str, object]
+) -> None:
+    phone = await api.phone()
+    answered = await post_events(phone, event("event-001"), event("event-002") | change)
+    assert (answered.status, answered.problem) == (422, "invalid-body")
+    assert answered.json()["errors"][0]["loc"][:3] == ["events", 1, next(iter(change))]
+    assert await api.rows(browsing) == 0
+
+
+@pytest.mark.parametrize("number", [0, 101])
+async def test_the_number_of_events_is_bounded(api: Api, number: int) -> None:
+    phone = await api.phone()
+    events = [event(f"event-{n:03}") for n in range(number)]
+    assert (await post_events(phone, *events)).problem == "invalid-body"
+
+
+# --- the feed ---------------------------------------------------------------------------------
+async def feed(phone: Phone) -> list[dict[str, object]]:
+    answered = await phone.call("GET", "/v1/me/feed")
+    assert answered.status == 200
+    offers: list[dict[str, object]] = answered.json()["offers"]
+    return offers
+
+
+async def test_the_feed_of_a_new_shopper_is_empty(api: Api) -> None:
+    assert await feed(await api.phone()) == []
+
+
+async def test_the_feed_shows_what_was_sent_then_what_nearly_was(api_on_both: Api) -> None:
+    phone = await api_on_both.phone()
+    for campaign_id in ("c1", "c2"):
+        await api_on_both.campaign(campaign_id)
+    weighed = (WON, lost("c2", Reason.OUTRANKED))
+    decision_id = await api_on_both.decision(phone, weighed)
+
+    assert await feed(phone) == [
+        {
+            "decision_id": decision_id,
+            "campaign_id": "c1",
+            "title": "Title of c1",
+            "body": "Body",
+            "zone_id": "coffee",
+            "valid_until": "2026-11-22T10:00:00Z",
+            "reasons": ["you are near it", "you viewed it in the app"],
+        },
+        {
+            "decision_id": None,
+            "campaign_id": "c2",
+            "title": "Title of c2",
+            "body": "Body",
+            "zone_id": "coffee",
+            "valid_until": "2026-11-22T10:00:00Z",
+            "reasons": ["you are near it"],
+        },
+    ]
+    assert await feed(await api_on_both.phone()) == []
+
+
+async def test_a_campaign_is_shown_once_and_as_sent(api: Api) -> None:
+    phone = await api.phone()
+    await api.campaign("c1")
+    decision_id = await api.decision(phone, (WON,))
+    await api.clock.advance(60)
+    await api.decision(phone, (lost("c1", Reason.CAMPAIGN_SEEN),), sent=False)
+    assert [(o["campaign_id"], o["decision_id"]) for o in await feed(phone)] == [
+        ("c1", decision_id)
+    ]
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        Reason.CONTROL_GROUP,
+        Reason.NO_CONSENT,
+        Reason.COUNTRY_UNKNOWN,
+        Reason.BUDGET_SPENT,
+        Reason.BELOW_RELEVANCE,
+    ],
+)
+async def test_what_must_not_be_told_is_not_in_the_feed_either(api: Api, reason: Reason) -> None:
+    phone = await api.phone()
+    await api.campaign("c1")
+    await api.decision(phone, (lost("c1", Reason.WEEK_CAP, reason),), sent=False)
+    assert await feed(phone) == []
+
+
+async def test_an_offer_that_is_over_leaves_the_feed(api: Api) -> None:
+    phone = await api.phone()
+    await api.campaign("c1")
+    await api.campaign("c2")
+    await api.decision(phone, (WON, lost("c2", Reason.OUTRANKED)))
+    await api.campaign("c1", status=Status.ENDED)
+    await api.campaign("c2", status=Status.PAUSED)
+    assert await feed(phone) == []
+    await api.campaign("c1", status=Status.PAUSED)
+    assert [o["campaign_id"] for o in await feed(phone)] == ["c1"]
+    await api.clock.advance(86_400)
+    assert (await phone.call("GET", "/v1/me/feed")).problem == "unauthenticated"  # a day later
+
+
+# --- why did I get this? ----------------------------------------------------------------------
+async def explained(phone: Phone, decision_id: str) -> Answered:
+    return await phone.call("GET", f"/v1/me/decisions/{decision_id}")
+
+
+async def test_a_shopper_may_ask_why_they_got_it(api_on_both: Api) -> None:
+    phone = await api_on_both.phone()
+    decision_id = await api_on_both.decision(phone, (WON,))
+    answered = await explained(phone, decision_id)
+    assert (answered.status, answered.json()) == (
+        200,
+        {
+            "decision_id": decision_id,
+            "sent": True,
+            "campaign_id": "c1",
+            "zone_id": "coffee",
+            "at": "2026-11-21T10:00:00Z",
+            "reasons": ["you are near it", "you viewed it in the app"],
+        },
+    )
+
+
+async def test_a_shopper_may_ask_why_nothing_came(api: Api) -> None:
+    phone = await api.phone()
+    weighed = (lost("c1", Reason.COOL_DOWN),)
+    decision_id = await api.decision(phone, weighed, sent=False, reasons=("cool_down",))
+    answered = (await explained(phone, decision_id)).json()
+    assert (answered["sent"], answered["reasons"]) == (False, ["cool_down"])
+
+
+async def test_another_shoppers_decision_is_unknown(api_on_both: Api) -> None:
+    phone, other = await api_on_both.phone(), await api_on_both.phone()
+    theirs = await explained(phone, await api_on_both.decision(other, (WON,)))
+    nobodys = await explained(phone, new_id())
+    assert (theirs.status, theirs.problem) == (404, "unknown-decision")
+    assert theirs.body == nobodys.body
+
+
+@pytest.mark.parametrize("decision_id", ["nope", "%00", "%ff", "A" * 32, "0" * 33, "..%2f.."])
+async def test_what_is_no_id_is_not_found(api: Api, decision_id: str) -> None:
+    answered = await explained(await api.phone(), decision_id)
+    assert answered.status == 404
+    assert answered.problem == "not-found"
+
+
+# --- receipts ---------------------------------------------------------------------------------
+def receipt(
+    decision_id: str, receipt_id: str = "receipt-001", **changes: object
+) -> dict[str, object]:
+    return {
+        "receipt_id": receipt_id,
+        "decision_id": decision_id,
+        "kind": "displayed",
+        "at": "2026-11-21T10:00:00Z",
+        **changes,
+    }
+
+
+async def post_receipts(phone: Phone, *reported: dict[str, object]) -> Answered:
+    return await phone.call("POST", "/v1/me/receipts", {"receipts": list(reported)})
+
+
+async def test_receipts_are_stored_once(api_on_both: Api) -> None:
+    phone = await api_on_both.phone()
+    decision_id = await api_on_both.decision(phone, (WON,))
+    first = await post_receipts(phone, receipt(decision_id))
+    again = await post_receipts(
+        phone, receipt(decision_id), receipt(decision_id, "receipt-002", kind="opened")
+    )
+    assert (first.status, first.json()) == (202, {"stored": 1})
+    assert (again.status, again.json()) == (202, {"stored": 1})
+    assert await api_on_both.rows(receipts) == 2
+
+
+async def test_a_receipt_for_another_shoppers_decision_refuses_them_all(api_on_both: Api) -> None:
+    phone, other = await api_on_both.phone(), await api_on_both.phone()
+    mine = await api_on_both.decision(phone, (WON,))
+    theirs = await api_on_both.decision(other, (WON,))
+    for wrong in (theirs, new_id()):
+        answered = await post_receipts(phone, receipt(mine), receipt(wrong, "receipt-002"))
+        assert (answered.status, answered.problem) == (404, "unknown-decision")
+    assert await api_on_both.rows(receipts) == 0
+
+
+async def test_a_hold_has_no_receipts(api: Api) -> None:
+    phone = await api.phone()
+    held = await api.decision(phone, (lost("c1", Reason.COOL_DOWN),), sent=False)
+    assert (await post_receipts(phone, receipt(held))).problem == "unknown-decision"
+
+
+@pytest.mark.parametrize(
+    "change", [{"kind": "burnt"}, {"decision_id": "nope"}, {"receipt_id": ""}, {"at": None}]
+)
+async def test_a_receipt_that_does_not_fit_is_refused(api: Api, change: dict[str, object]) -> None:
+    phone = await api.phone()
+    decision_id = await api.decision(phone, (WON,))
+    answered = await post_receipts(phone, receipt(decision_id) | change)
+    assert (answered.status, answered.problem) == (422, "invalid-body")
+    assert await api.rows(receipts) == 0
+
+
+# --- redemption -------------------------------------------------------------------------------
+async def redeem(phone: Phone, decision_id: str, key: str | None = "key-00001") -> Answered:
+    headers = {} if key is None else {"Idempotency-Key": key}
+    return await phone.call("POST", "/v1/me/redemptions", {"decision_id": decision_id}, headers)
+
+
+async def sent_offer(api: Api) -> tuple[Phone, str]:
+    phone = await api.phone()
+    await api.campaign("c1")
+    return phone, await api.decision(phone, (WON,))
+
+
+async def test_an_offer_is_redeemed_once(api_on_both: Api) -> None:
+    phone, decision_id = await sent_offer(api_on_both)
+
+    first = await redeem(phone, decision_id)
+    await api_on_both.clock.advance(60)
+    same_key = await redeem(phone, decision_id)
+    other_key = await redeem(phone, decision_id, "key-00002")
+
+    assert first.status == 201
+    assert first.json().keys() == {
+        "redemption_id", "decision_id", "campaign_id", "code", "redeemed_at",
+    }  # fmt: skip
+    assert first.json()["redeemed_at"] == "2026-11-21T10:00:00Z"
+    assert (same_key.status, same_key.json()) == (200, first.json())
+    assert (other_key.status, other_key.problem) == (409, "already-redeemed")
+    assert await api_on_both.rows(redemptions) == 1
+
+
+async def test_of_requests_at_once_one_redeems(api_on_both: Api) -> None:
+    phone, decision_id = await sent_offer(api_on_both)
+    async with asyncio.TaskGroup() as tasks:
+        asked = [
+            tasks.create_task(redeem(phone, decision_id, f"key-{n:05}"), name=f"redeem {n}")
+            for n in range(8)
+        ]
+    statuses = sorted(task.result().status for task in asked)
+    assert statuses == [201] + [409] * 7
+    assert await api_on_both.rows(redemptions) == 1
+
+
+async def test_one_request_sent_many_times_at_once_gets_one_answer(api_on_both: Api) -> None:
+    phone, decision_id = await sent_offer(api_on_both)
+    async with asyncio.TaskGroup() as tasks:
+        asked = [
+            tasks.create_task(redeem(phone, decision_id), name=f"redeem {n}") for n in range(8)
+        ]
+    assert {task.result().status for task in asked} <= {200, 201}
+    assert len({json.dumps(task.result().json()) for task in asked}) == 1
+
+
+async def test_another_shoppers_offer_is_unknown(api: Api) -> None:
+    _, decision_id = await sent_offer(api)
+    answered = await redeem(await api.phone(), decision_id)
+    assert (answered.status, answered.problem) == (404, "unknown-decision")
+    assert await api.rows(redemptions) == 0
+
+
+async def test_an_offer_that_is_over_is_not_redeemed(api: Api) -> None:
+    phone, decision_id = await sent_offer(api)
+    await api.campaign("c1", valid_until=api.clock.now())
+    answered = await redeem(phone, decision_id)
+    assert (answered.status, answered.problem) == (409, "offer-over")
+    assert await api.rows(redemptions) == 0
+
+
+async def test_a_redemption_answers_the_same_after_the_offer_is_over(api: Api) -> None:
+    phone, decision_id = await sent_offer(api)
+    first = await redeem(phone, decision_id)
+    await api.campaign("c1", status=Status.ENDED)
+    assert (await redeem(phone, decision_id)).json() == first.json()
+
+
+@pytest.mark.parametrize("key", [None, "short", "k" * 65, "key with spaces"])
+async def test_a_redemption_needs_an_idempotency_key(api: Api, key: str | None) -> None:
+    phone, decision_id = await sent_offer(api)
+    answered = await redeem(phone, decision_id, key)
+    assert (answered.status, answered.problem) == (422, "invalid-header")
+    assert await api.rows(redemptions) == 0
