@@ -8,6 +8,9 @@ from config.clock import Clock
 
 # This code is not older than that, so a clock that says less was never set.
 EARLIEST: Final = datetime(2026, 1, 1, tzinfo=UTC)
+# A Date header is whole seconds, and a Pi under NTP is milliseconds off. The server takes
+# signatures a minute off, but sightings only seconds ahead of it: more than this is corrected.
+TOLERANCE_S: Final = 3.0
 
 
 class ServerTime:
@@ -42,6 +45,16 @@ class ServerTime:
             return False
         self._offset = said - self._clock.now()
         return True
+
+    def check(self, date: str | None, took_s: float) -> bool:
+        """Whether `date` showed that this clock was off, and is now taken as the time.
+
+        took_s: how long the answer that brought it took, and so how old it may be.
+        """
+        said = http_date(date)
+        if said is None or abs((said - self.now()).total_seconds()) <= TOLERANCE_S + took_s:
+            return False
+        return self.learn(date)
 
 
 def unix_ms(instant: datetime) -> int:

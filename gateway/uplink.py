@@ -77,6 +77,7 @@ class _Answer:
     status: int
     headers: CIMultiDictProxy[str]
     body: bytes
+    took_s: float
 
 
 class Uplink:
@@ -101,6 +102,7 @@ class Uplink:
         self._time = time
         self._backoff = Backoff(chance)
         self._clock_was_refused = False
+        self._has_asked_the_time = False
         self._one_at_a_time = asyncio.Lock()
         self.health: Final = UplinkHealth()
 
@@ -135,7 +137,7 @@ class Uplink:
         return step
 
     async def _step(self) -> Step:
-        if not self._time.is_plausible:
+        if not (self._has_asked_the_time and self._time.is_plausible):
             await self._ask_the_time()
             if not self._time.is_plausible:
                 return self._retry(
@@ -148,6 +150,7 @@ class Uplink:
         return await self._done_with(batch, answer)
 
     async def _post(self, batch: SpooledBatch) -> _Answer:
+        began_s = self._clock.monotonic_s()
         created_s = int(self._time.now().timestamp())
         signed = signed_headers(
             self._identity.key,
@@ -166,7 +169,9 @@ class Uplink:
                 allow_redirects=False,
             ) as response,
         ):
-            return _Answer(response.status, response.headers, await read_answer(response))
+            body = await read_answer(response)
+            took_s = self._clock.monotonic_s() - began_s
+            return _Answer(response.status, response.headers, body, took_s)
 
     async def _done_with(self, batch: SpooledBatch, answer: _Answer) -> Step:
         problem = problem_of(answer.body)
@@ -175,6 +180,7 @@ class Uplink:
                 accepted = accepted_of(answer.body)
                 if accepted is None:
                     return self._retry(f"{status}, but not from a Corsia server")
+                self._check_the_time(answer.headers, answer.took_s)
                 await self._spool.sent(batch)
                 return Sent(accepted.duplicate)
             # A 422 that is no problem document is some other server's.
@@ -200,11 +206,18 @@ class Uplink:
         return self._retry(why)
 
     async def _ask_the_time(self) -> None:
+        """Before the first batch: a clock some seconds ahead makes every sighting impossible."""
+        began_s = self._clock.monotonic_s()
         async with (
             asyncio.timeout(SEND_TIMEOUT_S),
             self._session.get(f"{self._api_url}/livez", allow_redirects=False) as response,
         ):
-            self._time.learn(response.headers.get("Date"))
+            self._check_the_time(response.headers, self._clock.monotonic_s() - began_s)
+        self._has_asked_the_time = True
+
+    def _check_the_time(self, headers: CIMultiDictProxy[str], took_s: float) -> None:
+        if self._time.check(headers.get("Date"), took_s):
+            log.warning("this machine's clock is off", extra={"offset_s": self._time.offset_s})
 
     def _retry(self, why: str, after_s: float | None = None) -> Retry:
         wait_s = self._backoff.next_s()

@@ -107,4 +107,6 @@ class IngestServer:
         batch = decode_batch(body)
         is_duplicate = (batch.boot, batch.seq) in self.batches
         self.batches.setdefault((batch.boot, batch.seq), batch)
-        return web.json_response({"duplicate": is_duplicate}, status=202)
+        return web.json_response(
+            {"duplicate": is_duplicate}, status=202, headers={"Date": self._date()}
+        )

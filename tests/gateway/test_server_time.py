@@ -1,6 +1,7 @@
 """What a Date header teaches a machine whose clock is wrong."""
 
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -35,6 +36,16 @@ def test_a_date_that_cannot_be_is_not_learned(clock: VirtualClock, text: str | N
     assert not time.learn(text)
 
     assert time.offset_s == 0
+
+
+def test_a_date_as_old_as_the_answer_took_says_nothing(clock: VirtualClock) -> None:
+    time = ServerTime(clock)
+    twelve_s_old = format_datetime(clock.now() - timedelta(seconds=12), usegmt=True)
+
+    assert not time.check(twelve_s_old, took_s=10)
+    assert time.offset_s == 0
+    assert time.check(twelve_s_old, took_s=0.1)
+    assert time.offset_s == -12
 
 
 # The three forms of RFC 9110, section 5.6.7, with its own example.

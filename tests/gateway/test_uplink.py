@@ -245,6 +245,7 @@ async def test_a_strange_retry_after_neither_stops_nor_silences(
 async def test_a_wrong_clock_is_learned_from_the_refusal(
     uplink: Uplink, spool: Spool, server: IngestServer, clock: VirtualClock, time: ServerTime
 ) -> None:
+    assert await uplink.send_due() == Idle()
     server.now = lambda: clock.now() + timedelta(hours=5)
     await spool.append(sightings(1))
 
@@ -255,6 +256,32 @@ async def test_a_wrong_clock_is_learned_from_the_refusal(
     assert refused.after_s == 0
     assert accepted == Sent(False)
     assert time.offset_s == 5 * 3600
+
+
+async def test_a_clock_a_little_ahead_is_corrected_before_the_first_batch(
+    uplink: Uplink, spool: Spool, server: IngestServer, clock: VirtualClock, time: ServerTime
+) -> None:
+    # Near enough for the signature, too far for the times of sightings.
+    server.now = lambda: clock.now() - timedelta(seconds=30)
+    await spool.append(sightings(1))
+
+    assert await uplink.send_due() == Sent(False)
+
+    assert time.offset_s == -30
+
+
+async def test_a_clock_that_drifts_is_corrected_by_the_answers(
+    uplink: Uplink, spool: Spool, server: IngestServer, clock: VirtualClock, time: ServerTime
+) -> None:
+    drift = timedelta()
+    server.now = lambda: clock.now() + drift
+    for drift_s, offset_s in ((0, 0), (2, 0), (8, 8), (9, 8)):
+        drift = timedelta(seconds=drift_s)
+        await spool.append(sightings(1))
+
+        assert await uplink.send_due() == Sent(False)
+
+        assert time.offset_s == offset_s
 
 
 async def test_a_server_that_refuses_every_clock_is_not_hammered(
