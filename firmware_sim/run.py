@@ -1,0 +1,238 @@
+"""The simulator process: fake FCM, air, handsets and a scene, put together and played in real time.
+
+It meets the rest of Corsia as the world does: gateways listen at its sockets, its handsets call the
+API over HTTP, and pushes come to its FCM.
+"""
+
+import asyncio
+import json
+import logging
+import random
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+
+from config.clock import Clock
+from firmware_sim.air import Air, AirError
+from firmware_sim.crowd import Crowd, Switchboard
+from firmware_sim.fake_fcm import PROJECT_ID, FakeFcm
+from firmware_sim.floor import Floor, FloorError, load_floor, supermarket
+from firmware_sim.handset import Handset
+from firmware_sim.persona import agreeable, personas
+from firmware_sim.recording import RecordingError, load_recording
+from firmware_sim.replay import Replay
+from firmware_sim.scene import Scene, Shopper, Visit, shopper
+from firmware_sim.truth import RunLog
+from firmware_sim.walker import MEDIAN_VISIT_S, WalkError
+from firmware_sim.world import World, arrivals_s
+
+log = logging.getLogger(__name__)
+
+EXIT_OK: Final = 0
+EXIT_FAILED: Final = 1
+# The air is played in steps: a tenth of the gateways' window, so no advert misses its window.
+STEP_S: Final = 0.1
+# Database migrations of a cold start included.
+READY_WITHIN_S: Final = 60.0
+READY_POLL_S: Final = 0.5
+READY_CALL_TIMEOUT_S: Final = 5.0
+# From the last advert to the last push on a screen: a window, an uplink, a decision, a delivery.
+DRAIN_S: Final = 5.0
+# Between the registration and the opening, so that the backend knows every identifier in time.
+OPENS_AFTER_S: Final = 1.0
+
+
+class NotReadyError(Exception):
+    """The API cannot be used; the message says what was seen last."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatorConfig:
+    """What one run is to be.
+
+    run_dir: gets the logs, `ready.json` and the air's sockets. fcm_port: 0 for any.
+    fcm_key_file: where the service account's key is written. store: a store's TOML; None: the
+    supermarket that comes with Corsia. recording: a folder of recordings, played instead of a
+    modelled store. minutes: None: for ever, or until the recorded walks are over.
+    """
+
+    run_dir: Path
+    api_url: str
+    fcm_port: int
+    fcm_key_file: Path
+    store: Path | None = None
+    recording: Path | None = None
+    dataset: str = "tetam"
+    minutes: float | None = None
+    shoppers: int = 40
+    seed: int = 7
+
+
+async def run_simulator(config: SimulatorConfig, clock: Clock) -> int:
+    """Play the run to its end; the exit code."""
+    try:
+        stage = _floor_or_replay(config)
+        with RunLog(config.run_dir) as run_log:
+            await _run(config, stage, run_log, clock)
+    except (FloorError, RecordingError, WalkError, AirError, NotReadyError) as error:
+        log.error("simulator cannot run", extra={"why": str(error)})  # noqa: TRY400
+        return EXIT_FAILED
+    return EXIT_OK
+
+
+def _floor_or_replay(config: SimulatorConfig) -> Floor | Replay:
+    if config.recording is not None:
+        return Replay(load_recording(config.recording, config.dataset), config.seed)
+    return supermarket() if config.store is None else load_floor(config.store)
+
+
+async def _run(
+    config: SimulatorConfig, stage: Floor | Replay, run_log: RunLog, clock: Clock
+) -> None:
+    floor = stage.floor if isinstance(stage, Replay) else stage
+    gateway_ids = [gateway.gateway_id for gateway in floor.gateways]
+    switchboard = Switchboard()
+    async with (
+        FakeFcm(
+            clock, seed=config.seed, on_delivery=switchboard.deliver, port=config.fcm_port
+        ) as fcm,
+        Air(config.run_dir / "air", gateway_ids) as air,
+        aiohttp.ClientSession() as session,
+    ):
+        _write_json(config.fcm_key_file, fcm.service_account_json())
+        ready = {"fcm_url": fcm.base_url, "project_id": PROJECT_ID, "gateways": gateway_ids}
+        _write_json(config.run_dir / "ready.json", ready)
+        log.info("simulator ready", extra={"fcm_url": fcm.base_url})
+        await _wait_for_api(config.api_url, session, clock)
+        crowd = Crowd(
+            api_url=config.api_url,
+            session=session,
+            fcm=fcm,
+            switchboard=switchboard,
+            run_log=run_log,
+            clock=clock,
+            seed=config.seed,
+        )
+        cast = _cast(config, stage)
+        count = stage.capacity if isinstance(stage, Replay) else config.shoppers
+        handsets = await crowd.register(islice(cast, count))
+        if not handsets:
+            raise NotReadyError(f"the API at {config.api_url} registered none of {count} handsets")
+        await _play(config, stage, crowd, handsets, cast, air, run_log, clock)
+
+
+async def _play(
+    config: SimulatorConfig,
+    stage: Floor | Replay,
+    crowd: Crowd,
+    handsets: list[Handset],
+    cast: Iterator[Shopper],
+    air: Air,
+    run_log: RunLog,
+    clock: Clock,
+) -> None:
+    start_s = clock.now().timestamp() + OPENS_AFTER_S
+    scene: Scene
+    if isinstance(stage, Replay):
+        scene, arrives_s, newcomers = stage, (0.0,) * len(handsets), None
+    else:
+        scene = World(stage, config.seed, start_s)
+        span_s = MEDIAN_VISIT_S if config.minutes is None else config.minutes * 60
+        chance = random.Random(f"arrivals {config.seed}")
+        arrives_s = arrivals_s(len(handsets), span_s, chance)
+        newcomers = cast if config.minutes is None else None
+    visits = [
+        (handset, scene.admit(handset.shopper, start_s + after_s))
+        for handset, after_s in zip(handsets, arrives_s, strict=True)
+    ]
+    log.info("store open", extra={"shoppers": len(visits), "store": scene.floor.store_id})
+    async with asyncio.TaskGroup() as group:
+        radio = group.create_task(_carry(scene, air, start_s, clock), name="air")
+        others = [
+            group.create_task(crowd.write_truth(), name="truth"),
+            group.create_task(run_log.keep_flushed(clock), name="run log"),
+            group.create_task(crowd.live(scene, visits, newcomers), name="shoppers"),
+        ]
+        await _until_over(config, visits, is_endless=newcomers is not None, clock=clock)
+        radio.cancel()
+        await clock.sleep(DRAIN_S)
+        for task in others:
+            task.cancel()
+    log.info("store closed", extra={"adverts": air.sent, "dropped": air.dropped})
+
+
+async def _carry(scene: Scene, air: Air, start_s: float, clock: Clock) -> None:
+    """Play the scene into the air, step by step, for ever."""
+    played_s = start_s
+    while True:
+        await clock.sleep(STEP_S)
+        now_s = clock.now().timestamp()
+        if now_s > played_s:  # not yet open, or the machine's clock was set back
+            air.carry(scene.adverts(played_s, now_s))
+            played_s = now_s
+
+
+async def _until_over(
+    config: SimulatorConfig,
+    visits: list[tuple[Handset, Visit]],
+    *,
+    is_endless: bool,
+    clock: Clock,
+) -> None:
+    if is_endless:
+        await asyncio.Event().wait()
+    length_s = max(visit.leaves_at_s for _, visit in visits) - clock.now().timestamp()
+    if config.minutes is not None:
+        limit_s = OPENS_AFTER_S + config.minutes * 60
+        length_s = min(length_s, limit_s) if config.recording is not None else limit_s
+    await clock.sleep(length_s)
+
+
+async def _wait_for_api(api_url: str, session: aiohttp.ClientSession, clock: Clock) -> None:
+    """Return once the API says that it is ready. Raises NotReadyError."""
+    end_s = clock.monotonic_s() + READY_WITHIN_S
+    while True:
+        try:
+            async with (
+                asyncio.timeout(READY_CALL_TIMEOUT_S),
+                session.get(f"{api_url.rstrip('/')}/readyz") as response,
+            ):
+                if response.ok:
+                    return
+                seen = f"it answered {response.status}: {(await response.text())[:200]}"
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            seen = f"no answer ({type(error).__name__})"
+        if clock.monotonic_s() + READY_POLL_S > end_s:
+            raise NotReadyError(
+                f"the API at {api_url} was not ready within {READY_WITHIN_S:.0f} s; {seen}"
+            )
+        await clock.sleep(READY_POLL_S)
+
+
+def _cast(config: SimulatorConfig, stage: Floor | Replay) -> Iterator[Shopper]:
+    """Shoppers without end; each batch of `shoppers` holds every temper in its share."""
+    chance = random.Random(f"cast {config.seed}")
+    number = 0
+    while True:
+        if isinstance(stage, Replay):
+            # The recorded tags were carried by people who wanted to be found.
+            batch = [agreeable("android", stage.floor.country, chance)]
+        else:
+            batch = list(personas(config.shoppers, stage.country, chance))
+        for persona in batch:
+            yield shopper(number, persona, config.seed)
+            number += 1
+
+
+def _write_json(path: Path, content: object) -> None:
+    """Write a file that only its owner reads, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(content, indent=2), encoding="utf-8")
+    draft.rename(path)
