@@ -44,10 +44,14 @@ if [ ! -x .venv/bin/python ]; then
     echo "setup: making .venv with $("$python" --version)"
     "$python" -m venv .venv || fail "$python cannot make a virtual environment (Debian: apt-get install python3-venv)"
 fi
-echo "setup: installing what requirements.lock names (about 250 MB to fetch, a minute or two)"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock ||
+echo "setup: installing what requirements.lock names (about 250 MB to fetch)"
+# uv itself comes from the lock too; it installs the rest ten times as fast as pip does.
+sed -n '/^uv==/,/^[^ ]/p' requirements.lock | sed '1!{/^[^ ]/d}' >.venv/uv.lock
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock ||
+    fail "uv could not be installed: is there a network, and a wheel for this machine (64-bit x86 or ARM)?"
+.venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock ||
     fail "not everything could be installed: is there a network, and a wheel for this machine (64-bit x86 or ARM)?"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . ||
+.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable . ||
     fail "the project itself could not be installed into .venv"
 printf '%s' "$wanted" >"$mark"
 echo "setup: done"

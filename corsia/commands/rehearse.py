@@ -12,6 +12,7 @@ from config.clock import SystemClock
 from config.log import set_up_logging
 from config.settings import load_settings
 from corsia.commands.failures import said_plainly
+from corsia.fast_rehearsal import rehearse_fast
 from corsia.rehearsal import RehearsalPlan
 from corsia.rehearsal import rehearse as play
 from corsia.scorecard import Scorecard
@@ -34,6 +35,11 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--dataset", default="tetam", show_default=True, help="Which of the recordings.")
 @click.option("--fault", type=click.Choice(["cut"]), help="cut: a gateway loses its network for "
               "20 s and is killed with -9 meanwhile.")  # fmt: skip
+@click.option(
+    "--fast",
+    is_flag=True,
+    help="In virtual time, in one process: the same core, engine, SQL and handsets, for long runs.",
+)
 @click.option("--json", "json_file", type=_FILE, help="Write the scorecard to this file too.")
 @click.option("--keep", type=_FOLDER, help="Keep database, logs and truth in this folder.")
 def rehearse(
@@ -46,6 +52,8 @@ def rehearse(
     fault: str | None,
     json_file: Path | None,
     keep: Path | None,
+    *,
+    fast: bool,
 ) -> None:
     """Play a store with known truth and print how Corsia did.
 
@@ -56,10 +64,13 @@ def rehearse(
     \b
     Examples:
       corsia rehearse --minutes 3 --shoppers 40 --seed 7 --json out.json
+      corsia rehearse --fast --minutes 60 --shoppers 200
       corsia rehearse --recording ../shared/data/rssi --dataset tetam
     """
     console = Console(stderr=True)
     set_up_logging("warning", "console")
+    if fast and (recording is not None or fault is not None):
+        raise click.UsageError("--fast plays the modelled store, without --recording and --fault")
     if minutes is None and recording is None:
         minutes = 3.0
     plan = RehearsalPlan(
@@ -75,15 +86,15 @@ def rehearse(
         run_dir = (keep or Path(scratch)).resolve()
         run_dir.mkdir(parents=True, exist_ok=True)
         with said_plainly(StackError, RedisServerError, FloorError, RecordingError):
-            card = uvloop.run(
-                play(
-                    plan,
-                    load_settings(),
-                    run_dir,
-                    SystemClock(),
-                    lambda sentence: console.print(f"[dim]{sentence}[/]"),
-                )
-            )
+            settings = load_settings()
+
+            def tell(sentence: str) -> None:
+                console.print(f"[dim]{sentence}[/]")
+
+            if fast:
+                card = uvloop.run(rehearse_fast(plan, settings, run_dir, tell))
+            else:
+                card = uvloop.run(play(plan, settings, run_dir, SystemClock(), tell))
     _show(card, json_file)
 
 

@@ -1,0 +1,264 @@
+"""A rehearsal in virtual time: the same core, engine, SQL, API and handsets in one process.
+
+Left out are what only passes time: processes, sockets of the air, spool and uplink, the stream.
+The clock stands still while a request is under way, so the network costs no time; add to
+`entry_to_push_s` about half a second that batching and the uplink cost.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+from aiohttp import web
+
+from beacons.sighting import MAX_SIGHTINGS, Batch, Sighting, encode_batch
+from config.clock import SystemClock, VirtualClock
+from config.settings import Settings, data_key
+from corsia import demo
+from corsia.rehearsal import RehearsalPlan
+from corsia.run_report import RULES, gather
+from corsia.scorecard import Scorecard, score
+from corsia.stack import free_port
+from db import campaigns, migrate, stores
+from db.connect import Database, open_database
+from db.live import Live, StreamEntry, open_live
+from db.redis_server import embedded_redis
+from engine.fcm import FcmTransport
+from engine.fcm_credential import service_account
+from engine.identities import Identities
+from engine.push import Sender, claim_due
+from engine.run import OVERLAP, load_store_engine, refresh_identities, write_news
+from engine.store import StoreEngine
+from firmware_sim.crowd import Crowd, Switchboard
+from firmware_sim.fake_fcm import FakeFcm
+from firmware_sim.floor import Floor
+from firmware_sim.persona import personas
+from firmware_sim.scene import Scene, shopper
+from firmware_sim.truth import RunLog
+from firmware_sim.world import World, arrivals_s
+from gateway.aggregate import Aggregator
+from gateway.known_beacons import KnownBeacons
+from gateway.source import Advert
+from mobile_api.app import make_app
+
+STEP_S: Final = 0.5
+# A gateway sends once a second.
+FLUSH_EVERY_STEPS: Final = 2
+DRAIN_S: Final = 15.0
+BOOT: Final = "0" * 16
+
+Tell = Callable[[str], None]
+
+
+class InFlight:
+    """How many requests of a session are under way: while there are any, time stands still."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self.trace = aiohttp.TraceConfig()
+        self.trace.on_request_start.append(self._began)
+        self.trace.on_request_end.append(self._ended)
+        self.trace.on_request_exception.append(self._ended)
+
+    async def settle(self) -> None:
+        """Return when nothing is under way."""
+        clock = SystemClock()
+        while self._count:
+            await clock.sleep(0.0005)
+
+    async def _began(self, *_: object) -> None:
+        self._count += 1
+
+    async def _ended(self, *_: object) -> None:
+        self._count -= 1
+
+
+@dataclass(slots=True)
+class FastGateway:
+    """What is left of a gateway without radio, spool and uplink."""
+
+    gateway_id: str
+    aggregator: Aggregator
+    seq: int = 0
+    sightings: int = 0
+
+    def entries(self, now_ms: int) -> list[StreamEntry]:
+        """The batches of the windows that have closed."""
+        closed = self.aggregator.closed(now_ms)
+        return [
+            self._entry(tuple(closed[first : first + MAX_SIGHTINGS]))
+            for first in range(0, len(closed), MAX_SIGHTINGS)
+        ]
+
+    def _entry(self, sightings: tuple[Sighting, ...]) -> StreamEntry:
+        self.seq += 1
+        self.sightings += len(sightings)
+        batch = Batch(1, BOOT, self.seq, sightings)
+        return StreamEntry(str(self.seq), self.gateway_id, encode_batch(batch))
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a fast rehearsal moves by hand, step by step."""
+
+    clock: VirtualClock
+    database: Database
+    live: Live
+    store: StoreEngine
+    identities: Identities
+    sender: Sender
+    gateways: dict[str, FastGateway]
+    key: bytes
+
+
+async def rehearse_fast(
+    plan: RehearsalPlan, settings: Settings, run_dir: Path, tell: Tell
+) -> Scorecard:
+    """Play it as fast as this machine can; the scorecard."""
+    floor = plan.floor()
+    clock = VirtualClock(SystemClock().now())
+    minutes = plan.minutes or 60.0
+    async with AsyncExitStack() as stack:
+        settings = settings.model_copy(
+            update={
+                "data_dir": run_dir / "data",
+                "api_port": free_port(settings.api_host),
+                "redis_url": await stack.enter_async_context(
+                    embedded_redis(run_dir / "redis", SystemClock())
+                ),
+                "database_url": f"sqlite+aiosqlite:///{run_dir / 'corsia.sqlite3'}",
+            }
+        )
+        database = await stack.enter_async_context(open_database(settings.sql_url))
+        await migrate.upgrade(database)
+        async with database.begin() as tx:
+            await stores.save_store(tx, demo.store_plan(floor), clock.now())
+            for campaign in demo.campaigns(floor, clock.now()):
+                await campaigns.save_campaign(tx, campaign, clock.now())
+        live = await stack.enter_async_context(open_live(settings.redis_url or ""))
+        api_url = await _serve_api(stack, settings, clock)
+        switchboard = Switchboard()
+        fcm = await stack.enter_async_context(
+            FakeFcm(clock, seed=plan.seed, on_delivery=switchboard.deliver)
+        )
+        in_flight = InFlight()
+        session = await stack.enter_async_context(
+            aiohttp.ClientSession(trace_configs=[in_flight.trace])
+        )
+        transport = await stack.enter_async_context(
+            FcmTransport(
+                service_account(fcm.service_account_json()),
+                clock,
+                random.Random(plan.seed),
+                base_url=fcm.base_url,
+            )
+        )
+        run_log = stack.enter_context(RunLog(run_dir))
+        crowd = Crowd(
+            api_url=api_url,
+            session=session,
+            fcm=fcm,
+            switchboard=switchboard,
+            run_log=run_log,
+            clock=clock,
+            seed=plan.seed,
+        )
+        identities = Identities(settings.tenant)
+        namespace = bytes.fromhex(settings.namespace)
+        parts = Parts(
+            clock=clock,
+            database=database,
+            live=live,
+            store=await load_store_engine(database, floor.store_id, identities, clock.now()),
+            identities=identities,
+            sender=Sender(database, live, transport, clock),
+            gateways={
+                place.gateway_id: FastGateway(
+                    place.gateway_id, Aggregator(namespace, KnownBeacons.named(()))
+                )
+                for place in floor.gateways
+            },
+            key=data_key(settings),
+        )
+        await _play(plan, minutes, floor, crowd, in_flight, parts, tell)
+        run_log.flush()
+        spooled = sum(gateway.sightings for gateway in parts.gateways.values())
+        return score(await gather(database, floor.store_id, run_dir, spooled), RULES)
+
+
+async def _play(
+    plan: RehearsalPlan,
+    minutes: float,
+    floor: Floor,
+    crowd: Crowd,
+    in_flight: InFlight,
+    parts: Parts,
+    tell: Tell,
+) -> None:
+    chance = random.Random(f"cast {plan.seed}")
+    cast = list(personas(plan.shoppers, floor.country, chance))
+    handsets = await crowd.register(
+        shopper(number, persona, plan.seed) for number, persona in enumerate(cast)
+    )
+    start_s = parts.clock.now().timestamp()
+    scene: Scene = World(floor, plan.seed, start_s)
+    arrivals = arrivals_s(len(handsets), minutes * 60, random.Random(f"arrivals {plan.seed}"))
+    visits = [
+        (handset, scene.admit(handset.shopper, start_s + after_s))
+        for handset, after_s in zip(handsets, arrivals, strict=True)
+    ]
+    steps = round((minutes * 60 + DRAIN_S) / STEP_S)
+    async with asyncio.TaskGroup() as tasks:
+        people = [
+            tasks.create_task(crowd.live(scene, visits, None), name="shoppers"),
+            tasks.create_task(crowd.write_truth(), name="truth"),
+        ]
+        for step in range(steps):
+            await in_flight.settle()
+            await parts.clock.advance(STEP_S)
+            await in_flight.settle()
+            open_s = minutes * 60 - step * STEP_S
+            await _step(scene if open_s > 0 else None, parts, step)
+            if step % 600 == 599:
+                tell(f"{(step + 1) * STEP_S / 60:.0f} of {minutes:.0f} minutes played")
+        for task in people:
+            task.cancel()
+
+
+async def _step(scene: Scene | None, parts: Parts, step: int) -> None:
+    """What happened in the last half second, all the way to the handsets."""
+    now = parts.clock.now()
+    now_s = now.timestamp()
+    if scene is not None:
+        for gateway_id, heard in scene.adverts(now_s - STEP_S, now_s).items():
+            aggregator = parts.gateways[gateway_id].aggregator
+            for advert in heard:
+                aggregator.add(Advert(advert.at_ms, advert.address, advert.rssi_dbm, advert.data))
+    entries = []
+    if step % FLUSH_EVERY_STEPS == 0:
+        await refresh_identities(parts.database, parts.identities, parts.key, now - OVERLAP)
+        for gateway in parts.gateways.values():
+            entries += gateway.entries(round(now_s * 1_000))
+    before = parts.store.picture().keys()
+    parts.store.hear(entries, now)
+    await write_news(parts.store, parts.database, parts.live, now)
+    picture = parts.store.picture()
+    await parts.live.picture(
+        parts.store.plan.store.store_id, picture, sorted(before - picture.keys())
+    )
+    for claimed in await claim_due(parts.database, now):
+        await parts.sender.send(claimed)
+
+
+async def _serve_api(stack: AsyncExitStack, settings: Settings, clock: VirtualClock) -> str:
+    """The API, served in this process with the virtual clock; its address."""
+    runner = web.AppRunner(make_app(settings, clock), access_log=None)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, settings.api_host, settings.api_port).start()
+    return f"http://{settings.api_host}:{settings.api_port}"
