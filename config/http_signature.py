@@ -6,7 +6,6 @@ with `created` and `keyid`. Anything else is refused, so there is nothing to neg
 
 import base64
 import hashlib
-import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ LABEL: Final = "corsia"
 COMPONENTS: Final = '("@method" "@path" "content-digest")'
 _INPUT: Final = re.compile(
     re.escape(f"{LABEL}={COMPONENTS}")
-    + r';created=(?P<created>\d{1,12});keyid="(?P<keyid>[A-Za-z0-9_.-]{1,64})";alg="ed25519"'
+    + r';created=(?P<created>\d{1,12});keyid="(?P<keyid>[A-Za-z0-9_.-]{1,64})";alg="ed25519"',
+    re.ASCII,
 )
 _VALUE: Final = re.compile(re.escape(LABEL) + r"=:(?P<value>[A-Za-z0-9+/]{86}==):")
 
@@ -70,7 +70,7 @@ def check_signature(
 ) -> None:
     """Nothing, when `key` signed exactly this request. Raises SignatureError otherwise."""
     digest = _content_digest(body)
-    if not hmac.compare_digest(digest, headers.get("Content-Digest", "")):
+    if headers.get("Content-Digest") != digest:
         raise SignatureError("the content digest does not fit the body")
     base = _signature_base(method, path, digest, _params(said.keyid, said.created_s))
     try:

@@ -15,9 +15,11 @@ import structlog
 REDACTED: Final = "[redacted]"
 # Parts of a fact's name that mark it as secret or personal.
 PERSONAL_PARTS: Final = (
-    "address", "authorization", "body_text", "email", "fid", "name_text", "password", "phone",
-    "secret", "token",
+    "address", "authorization", "body_text", "email", "name_text", "password", "phone", "secret",
+    "token",
 )  # fmt: skip
+# The same as whole words only: "confidence" holds a "fid".
+PERSONAL_WORDS: Final = frozenset({"fid", "fids"})
 SHORT_LENGTH: Final = 8
 
 
@@ -63,6 +65,7 @@ def redact(
 ) -> MutableMapping[str, Any]:
     """The event with every fact replaced whose name marks it as secret or personal."""
     for name in event:
-        if any(part in name.lower() for part in PERSONAL_PARTS):
+        lower = name.lower()
+        if any(part in lower for part in PERSONAL_PARTS) or PERSONAL_WORDS & set(lower.split("_")):
             event[name] = REDACTED
     return event

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import uvloop
 
+from config.settings import parent_pid
+
 log = logging.getLogger(__name__)
 
 EXIT_OK: Final = 0
@@ -28,7 +30,10 @@ def end_with_parent() -> None:
     if not sys.platform.startswith("linux"):
         return
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() == 1:
+    parent = parent_pid()
+    # Not "is our parent 1": in a container the supervisor is 1, and under systemd an orphan's
+    # parent is not.
+    if parent is not None and os.getppid() != parent:
         raise SystemExit(EXIT_OK)  # it ended before we could ask
 
 

@@ -6,6 +6,7 @@ The only module that reads the environment. Every key has the prefix `CORSIA_` (
 
 import logging
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,11 +14,18 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import Field, SecretBytes, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as UnreadableSetting
 
 PREFIX: Final = "CORSIA_"
 GATEWAY_PREFIX: Final = "CORSIA_GATEWAY_"
 DEFAULT_DATA_DIR: Final = Path("~/.local/share/corsia")
 KEY_OCTETS: Final = 32
+# How a child learns who started it; not a setting, so without their prefix.
+PARENT_KEY: Final = "_CORSIA_PARENT_PID"
+# A password in a URL: between the user and the host (it may hold any character when its author
+# forgot to quote them), or as a parameter, which Redis and PostgreSQL take too.
+_PASSWORD: Final = re.compile(r"(?P<user>://[^:/?@]*):.*@")
+_PASSWORD_PARAMETER: Final = re.compile(r"(?P<name>[?&](?:ssl)?password=)[^&#]*", re.IGNORECASE)
 
 log = logging.getLogger(__name__)
 
@@ -121,23 +129,26 @@ def load_gateway_settings(**given: object) -> GatewaySettings:
 
 def child_environment(changes: Mapping[str, str]) -> dict[str, str]:
     """This process's environment for a child, with `changes` made."""
-    return {**os.environ, **changes}
+    return {**os.environ, **changes, PARENT_KEY: str(os.getpid())}
+
+
+def parent_pid() -> int | None:
+    """The process that started this one with a `child_environment`; None when none did."""
+    said = os.environ.get(PARENT_KEY, "")
+    return int(said) if said.isdecimal() else None
 
 
 def secret_file(path: Path) -> bytes:
-    """The key kept at `path`, made at the first call, readable by its owner only."""
-    if path.exists():
-        return path.read_bytes()
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    draft.touch(mode=0o600)
-    draft.write_bytes(secrets.token_bytes(KEY_OCTETS))
-    try:
-        path.hardlink_to(draft)  # whole or not at all, and only once
-    except FileExistsError:
-        log.debug("another process made the key first")
-    draft.unlink()
-    return path.read_bytes()
+    """The key kept at `path`, made at the first call, readable by its owner only.
+
+    Raises SettingsError for a file of another length: a short key would sign and seal for anybody.
+    """
+    if not path.exists():
+        _make_key(path)
+    key = path.read_bytes()
+    if len(key) != KEY_OCTETS:
+        raise SettingsError(f"{path}: no key of {KEY_OCTETS} octets; restore it from a backup")
+    return key
 
 
 def token_key(settings: Settings) -> bytes:
@@ -163,15 +174,31 @@ def data_key(settings: Settings) -> bytes:
     return key
 
 
+def _make_key(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(secrets.token_bytes(KEY_OCTETS))
+        file.flush()
+        os.fsync(file.fileno())  # a power cut must not leave the name without the key
+    try:
+        path.hardlink_to(draft)  # whole or not at all, and only once
+    except FileExistsError:
+        log.debug("another process made the key first")
+    draft.unlink()
+
+
 def _load(kind: type[S], prefix: str, given: Mapping[str, object]) -> S:
     known = {f"{prefix}{name}".upper() for name in kind.model_fields}
+    # Keys are read whatever their case, so they are checked like that too.
+    given_keys = ((key, key.upper()) for key in os.environ)
     unknown = sorted(
         key
-        for key in os.environ
-        if key.startswith(prefix)
-        and key not in known
-        and (prefix == GATEWAY_PREFIX or not key.startswith(GATEWAY_PREFIX))
-        and not key.startswith(f"{PREFIX}TEST_")
+        for key, name in given_keys
+        if name.startswith(prefix)
+        and name not in known
+        and (prefix == GATEWAY_PREFIX or not name.startswith(GATEWAY_PREFIX))
+        and not name.startswith(f"{PREFIX}TEST_")
     )
     if unknown:
         raise SettingsError(f"{', '.join(unknown)}: no such setting")
@@ -182,11 +209,13 @@ def _load(kind: type[S], prefix: str, given: Mapping[str, object]) -> S:
         first = error.errors(include_url=False, include_input=False)[0]
         key = f"{prefix}{'.'.join(map(str, first['loc']))}".upper()
         raise SettingsError(f"{key}: {first['msg']}") from error
+    except UnreadableSetting as error:
+        # Its cause quotes the value, so only the field's name is taken from it.
+        named = re.search(r'field "(\w+)"', str(error))
+        key = f"{prefix}{named[1] if named else '...'}".upper()
+        raise SettingsError(f"{key}: a list is written as JSON") from None
 
 
 def _without_password(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    who, at, where = rest.rpartition("@")
-    if not at:
-        return url
-    return f"{scheme}{separator}{who.partition(':')[0]}:***@{where}"
+    hidden = _PASSWORD.sub(r"\g<user>:***@", url, count=1)
+    return _PASSWORD_PARAMETER.sub(r"\g<name>***", hidden)
