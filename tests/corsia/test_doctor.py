@@ -338,6 +338,12 @@ async def test_a_wrong_password_is_told_without_the_password(
     assert "WRONGPASS" in finding.what or "invalid" in finding.what
 
 
+async def test_a_password_among_the_options_is_not_told(settings: Settings) -> None:
+    away = with_(settings, redis_url=f"redis://127.0.0.1:1/0?password={PASSWORD}")
+    (finding,) = await doctor_servers.redis_server(away, SystemClock())
+    assert (finding.state, PASSWORD in repr(finding)) == (State.FAIL, False)
+
+
 @pytest.mark.parametrize("version", ["6.2.14", "0"])
 def test_an_old_redis_is_a_failure(version: str) -> None:
     (finding,) = doctor_servers._judged({"redis_version": version}, "")
@@ -385,6 +391,7 @@ async def test_a_file_that_is_no_database_is_a_failure(settings: Settings, tmp_p
     "url",
     [
         f"postgresql+asyncpg://corsia:{PASSWORD}@127.0.0.1:1/corsia",
+        f"postgresql+asyncpg://127.0.0.1:1/corsia?user=corsia&password={PASSWORD}",
         f"mysql://corsia:{PASSWORD}@127.0.0.1/corsia",
         "nonsense",
     ],
