@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Final, cast, Self
+from typing import Final, Self, cast
 
 log = logging.getLogger(__name__)
 

@@ -52,7 +52,7 @@ MOST_PUSHES_WAITING: Final = 64
 @dataclass(frozen=True, slots=True)
 class _Push:
     decision_id: str
-    campaign_id: str
+    campaign_id: str | None
     zone_id: str | None
     accepted_at_s: float
 
@@ -73,7 +73,6 @@ class Handset:
         self._visit: Visit | None = None
         self._pushes: asyncio.Queue[_Push] = asyncio.Queue(MOST_PUSHES_WAITING)
         self._seen_decisions: set[str] = set()
-        self._seen_tags: set[str] = set()
         self._wanted: list[_Push] = []
 
     @property
@@ -123,16 +122,16 @@ class Handset:
             return
         push = _Push(
             decision_id=decision_id,
-            campaign_id=delivery.data.get("campaign_id", ""),
-            zone_id=delivery.data.get("zone_id") or None,
+            campaign_id=delivery.data.get("campaign_id"),
+            zone_id=delivery.data.get("zone_id"),
             accepted_at_s=delivery.accepted_at.timestamp(),
         )
-        if decision_id in self._seen_decisions or delivery.tag in self._seen_tags:
+        # The same tag with another decision is no repeat: it takes the old one's place on the
+        # screen, as both systems do it.
+        if decision_id in self._seen_decisions:
             self._log_push(push, is_shown=False, is_duplicate=True)
             return
         self._seen_decisions.add(decision_id)
-        if delivery.tag is not None:
-            self._seen_tags.add(delivery.tag)
         try:
             self._pushes.put_nowait(push)
         except asyncio.QueueFull:
@@ -178,13 +177,14 @@ class Handset:
                 assert_never(action)
 
     async def _withdraw(self, purposes: frozenset[Purpose]) -> None:
+        asked_s = self._now_s()
         changes = dict.fromkeys(sorted(purposes), False)
         if "location_ble" in purposes:
             self._shopper.advertiser.forbid()  # the radio does not wait for the network
         state = await self._client.put_consents(self._grants(changes))
         self._consents |= changes
-        now_s = self._now_s()
-        self._log.event(ConsentChanged(now_s, self._id(), self._consent_facts(), now_s))
+        consents = self._consent_facts()
+        self._log.event(ConsentChanged(asked_s, self._id(), consents, acked_at=self._now_s()))
         self._obey(state)
 
     async def _pay(self) -> None:

@@ -105,7 +105,8 @@ class _Playing:
     def place_at(self, at_s: float) -> Place | None:
         t_s = at_s - self._start_s
         number = bisect_right(self._truth_t_s, t_s) - 1
-        if number < 0 or t_s - self._truth_t_s[number] > PLACE_HOLDS_S:
+        is_known = number >= 0 and t_s - self._truth_t_s[number] <= PLACE_HOLDS_S
+        if not is_known or t_s > self.length_s:
             return None
         return Place(
             self._x_m[number] + self._shift[0],

@@ -48,7 +48,7 @@ class Registered(_Event, frozen=True, tag="registered"):
 
 
 class ConsentChanged(_Event, frozen=True, tag="consent"):
-    """The shopper changed their mind; from `acked_at` on the backend is bound by it."""
+    """The shopper changed their mind at `at_s`; from `acked_at` on the backend is bound by it."""
 
     consents: dict[str, bool]
     acked_at: float
@@ -67,11 +67,11 @@ class PushReceived(_Event, frozen=True, tag="push"):
 
     accepted_at: when the push service took it. zone_id: the zone that it was sent for.
     shown_at, shown_zone: when and where the shopper saw it; None when it was not shown.
-    duplicate: this decision, or this notification tag, was on this handset before.
+    duplicate: this decision was on this handset before.
     """
 
     decision_id: str
-    campaign_id: str
+    campaign_id: str | None
     zone_id: str | None
     accepted_at: float
     shown: bool

@@ -8,6 +8,7 @@ import base64
 import secrets
 import uuid
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -185,12 +186,17 @@ class HandsetApi:
         }
 
 
-async def until(clock: VirtualClock, condition: Any, limit_s: float = 120.0) -> None:
+async def until(
+    clock: VirtualClock,
+    condition: Callable[[], object],
+    limit_s: float = 120.0,
+    step_s: float = 0.05,
+) -> None:
     """Move the time on in small steps, sockets included, until the condition holds."""
     end_s = clock.monotonic_s() + limit_s
     while not condition():
         assert clock.monotonic_s() < end_s, "it did not come true"
-        await clock.advance(0.05)
+        await clock.advance(step_s)
         # A turn through the selector, so that loopback answers are in before the next step.
         await asyncio.to_thread(lambda: None)
 
