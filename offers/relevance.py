@@ -6,6 +6,7 @@ from typing import Final
 
 from offers.campaign import Campaign
 from offers.situation import Browsed, Situation
+from shoppers.consent import Purpose
 
 # Assumed until attribution has taught us better: one shopper in a hundred responds to an offer at
 # the shelf out of the blue; having just looked at the category in the app multiplies the odds.
@@ -31,7 +32,8 @@ class Fit:
 def fit(situation: Situation, campaign: Campaign) -> Fit:
     """How well the campaign fits. Browsing counts only with the consent that let it be kept."""
     gains: dict[str, float] = {}
-    for look in situation.browsed:
+    may_profile = Purpose.PROFILING in situation.shopper.consents
+    for look in situation.browsed if may_profile else ():
         if look.category in campaign.categories:
             gains[look.kind] = gains.get(look.kind, 0.0) + _gain(situation, look)
     gain = min(sum(gains.values()), MAX_LOG_ODDS_GAIN)

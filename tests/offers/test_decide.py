@@ -1,0 +1,275 @@
+"""The decision: tiers, scores, ties, ghost moments; and what holds for every situation."""
+
+from dataclasses import replace
+from datetime import timedelta
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from offers.campaign import Offer, Status, Tier
+from offers.decide import decide
+from offers.filters import reasons_against
+from offers.pressure import DEFAULT_LIMITS
+from offers.relevance import RELEVANCE_THRESHOLD_CENTS
+from offers.situation import (
+    Browsed,
+    Candidate,
+    Hold,
+    Moment,
+    Pressure,
+    Reason,
+    Send,
+    ShopperView,
+    Situation,
+    ZoneRole,
+)
+from shoppers.consent import Purpose
+from tests.offers.situations import NOW, a_campaign, a_situation
+
+RICH = Offer("Truffle oil", "Shelf 3", margin_cents=5_000)
+POOR = Offer("Salt", "Shelf 1", margin_cents=101)
+
+
+def test_without_a_campaign_there_is_nothing_to_say() -> None:
+    decision = decide(replace(a_situation(), candidates=()))
+
+    assert decision == Hold((Reason.NO_CAMPAIGN,), ())
+
+
+def test_the_best_score_wins_and_the_rest_are_outranked() -> None:
+    decision = decide(a_situation(a_campaign("a"), a_campaign("b", offer=RICH)))
+
+    assert isinstance(decision, Send)
+    assert decision.campaign.campaign_id == "b"
+    assert decision.valid_for_s == 25.0
+    assert [(one.campaign_id, one.against) for one in decision.weighed] == [
+        ("b", ()),
+        ("a", (Reason.OUTRANKED,)),
+    ]
+    assert decision.weighed[0].score > decision.weighed[1].score > 0
+
+
+def test_a_tier_beats_any_score() -> None:
+    decision = decide(
+        a_situation(
+            a_campaign("generic", offer=RICH),
+            a_campaign("personal", offer=RICH, tier=Tier.PERSONAL),
+            a_campaign("service", offer=RICH, tier=Tier.SERVICE),
+            a_campaign("recovery", offer=POOR, tier=Tier.RECOVERY),
+        )
+    )
+
+    assert isinstance(decision, Send)
+    assert [one.campaign_id for one in decision.weighed] == [
+        "recovery", "service", "personal", "generic",
+    ]  # fmt: skip
+
+
+def test_a_tie_falls_the_same_way_whatever_the_order() -> None:
+    campaigns = [a_campaign(name) for name in ("c", "a", "d", "b")]
+    for seed in range(10):
+        Random(seed).shuffle(campaigns)
+
+        decision = decide(a_situation(*campaigns))
+
+        assert isinstance(decision, Send)
+        assert [one.campaign_id for one in decision.weighed] == ["a", "b", "c", "d"]
+
+
+def test_what_is_forbidden_makes_room_for_the_next() -> None:
+    decision = decide(
+        a_situation(a_campaign("best", offer=RICH, status=Status.PAUSED), a_campaign("next"))
+    )
+
+    assert isinstance(decision, Send)
+    assert [(one.campaign_id, one.against) for one in decision.weighed] == [
+        ("next", ()),
+        ("best", (Reason.NOT_LIVE,)),
+    ]
+
+
+def test_the_control_group_gets_silence_and_not_the_runner_up() -> None:
+    ghost = a_campaign("ghost", offer=RICH, control_share=1.0)
+
+    decision = decide(a_situation(a_campaign("runner-up"), ghost))
+
+    assert isinstance(decision, Hold)
+    assert decision.ghost == ghost
+    assert decision.why == (Reason.CONTROL_GROUP,)
+    assert [(one.campaign_id, one.against) for one in decision.weighed] == [
+        ("ghost", (Reason.CONTROL_GROUP,)),
+        ("runner-up", (Reason.OUTRANKED,)),
+    ]
+
+
+def test_a_control_group_that_would_not_have_won_changes_nothing() -> None:
+    decision = decide(
+        a_situation(
+            a_campaign("winner", offer=RICH), a_campaign("other", offer=POOR, control_share=1.0)
+        )
+    )
+
+    assert isinstance(decision, Send)
+    assert decision.campaign.campaign_id == "winner"
+    assert decision.weighed[1].against == (Reason.CONTROL_GROUP,)
+
+
+def test_what_would_not_have_been_sent_anyway_is_no_ghost() -> None:
+    decision = decide(
+        a_situation(a_campaign("a", offer=RICH, control_share=1.0, status=Status.DRAFT))
+    )
+
+    assert isinstance(decision, Hold)
+    assert decision.ghost is None
+    assert decision.why == (Reason.NOT_LIVE, Reason.CONTROL_GROUP)
+
+
+def test_what_is_not_worth_it_is_no_ghost_either() -> None:
+    worthless = Offer("Sand", "Outside", margin_cents=1)
+
+    decision = decide(a_situation(a_campaign("a", offer=worthless, control_share=1.0)))
+
+    assert isinstance(decision, Hold)
+    assert decision.ghost is None
+
+
+def test_when_all_are_forbidden_the_best_placed_says_why() -> None:
+    decision = decide(
+        a_situation(
+            a_campaign("poor", offer=POOR, status=Status.DRAFT),
+            a_campaign("rich", offer=RICH, valid_until=NOW),
+        )
+    )
+
+    assert isinstance(decision, Hold)
+    assert decision.why == (Reason.OUTSIDE_DATES,)
+    assert [one.campaign_id for one in decision.weighed] == ["rich", "poor"]
+    assert decision.weighed[1].against == (Reason.NOT_LIVE,)
+
+
+def test_below_the_threshold_nothing_is_sent() -> None:
+    # Odds of 1 in 100 are a probability of 1 in 101.
+    just, short = Offer("x", "y", margin_cents=101), Offer("x", "y", margin_cents=100)
+
+    assert isinstance(decide(a_situation(a_campaign(offer=just))), Send)
+    held = decide(a_situation(a_campaign(offer=short)))
+    assert isinstance(held, Hold)
+    assert held.why == (Reason.BELOW_RELEVANCE,)
+
+
+_CAMPAIGNS = st.builds(
+    a_campaign,
+    st.sampled_from(["a", "b", "c", "d", "e"]),
+    offer=st.builds(
+        Offer,
+        st.just("title"),
+        st.just("body"),
+        margin_cents=st.integers(-100, 5_000),
+        cost_cents=st.integers(0, 1_000),
+    ),
+    tier=st.sampled_from(Tier),
+    status=st.sampled_from([Status.LIVE, Status.LIVE, Status.LIVE, Status.PAUSED]),
+    budget_sends=st.none() | st.integers(0, 5),
+    control_share=st.sampled_from([0.0, 0.0, 0.3, 1.0]),
+    valid_until=st.sampled_from([NOW + timedelta(days=1), NOW]),
+)
+_SITUATIONS = st.builds(
+    Situation,
+    shopper=st.builds(
+        ShopperView,
+        st.sampled_from(["s-1", "s-2"]),
+        st.sampled_from(["IT", "IT", "XX"]),
+        st.frozensets(st.sampled_from(Purpose), min_size=1),
+        has_push_target=st.sampled_from([True, True, False]),
+    ),
+    moment=st.builds(
+        Moment,
+        store_id=st.just("store-1"),
+        zone_id=st.just("aisle-7"),
+        role=st.sampled_from([ZoneRole.SELLING, ZoneRole.SELLING, ZoneRole.QUIET]),
+        confidence=st.floats(0.5, 1.0),
+        visit_age_s=st.floats(0, 1_000),
+        zone_dwell_s=st.floats(0, 100),
+        residual_dwell_s=st.floats(0, 60),
+    ),
+    browsed=st.lists(
+        st.builds(
+            Browsed,
+            st.sampled_from(["viewed", "searched", "listed", "carted", "unheard of"]),
+            st.sampled_from(["pasta", "rice"]),
+            st.timedeltas(timedelta(days=-8), timedelta(hours=1)).map(lambda delta: NOW + delta),
+        ),
+        max_size=4,
+    ).map(tuple),
+    pressure=st.builds(
+        Pressure,
+        st.integers(0, 1),
+        st.integers(0, 2),
+        st.frozensets(st.sampled_from(["a", "b", "c"])),
+        st.none() | st.timedeltas(timedelta(0), timedelta(hours=1)).map(lambda ago: NOW - ago),
+    ),
+    candidates=st.lists(
+        st.builds(Candidate, _CAMPAIGNS, st.integers(0, 5)),
+        max_size=5,
+        unique_by=lambda candidate: candidate.campaign.campaign_id,
+    ).map(tuple),
+    now=st.just(NOW),
+    local=st.just(NOW),
+    control_salt=st.sampled_from(["salt", "pepper"]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(_SITUATIONS)
+def test_whatever_is_sent_has_no_reason_against_it(situation: Situation) -> None:
+    decision = decide(situation)
+
+    if isinstance(decision, Hold):
+        assert decision.why
+        return
+    (sent,) = [one for one in situation.candidates if one.campaign == decision.campaign]
+    assert reasons_against(situation, sent, DEFAULT_LIMITS) == ()
+    assert decision.weighed[0].campaign_id == sent.campaign.campaign_id
+    assert decision.weighed[0].against == ()
+    assert decision.weighed[0].score >= RELEVANCE_THRESHOLD_CENTS
+    assert situation.shopper.consents >= {Purpose.LOCATION_BLE, Purpose.PUSH_MARKETING}
+
+
+@settings(max_examples=150, deadline=None)
+@given(_SITUATIONS)
+def test_every_candidate_is_weighed_and_every_loser_says_why(situation: Situation) -> None:
+    decision = decide(situation)
+
+    ids = sorted(one.campaign_id for one in decision.weighed)
+    assert ids == sorted(one.campaign.campaign_id for one in situation.candidates)
+    losers = decision.weighed[1:] if isinstance(decision, Send) else decision.weighed
+    assert all(one.against for one in losers)
+
+
+@settings(max_examples=100, deadline=None)
+@given(_SITUATIONS, st.randoms(use_true_random=False))
+def test_equal_situations_give_equal_decisions_in_any_order(
+    situation: Situation, chance: Random
+) -> None:
+    shuffled = list(situation.candidates)
+    chance.shuffle(shuffled)
+
+    assert decide(replace(situation, candidates=tuple(shuffled))) == decide(situation)
+
+
+@settings(max_examples=100, deadline=None)
+@given(_SITUATIONS)
+def test_a_ghost_is_what_would_have_been_sent_without_the_experiment(situation: Situation) -> None:
+    decision = decide(situation)
+
+    everybody = tuple(
+        replace(one, campaign=replace(one.campaign, control_share=0.0))
+        for one in situation.candidates
+    )
+    without = decide(replace(situation, candidates=everybody))
+    if isinstance(decision, Hold) and decision.ghost is not None:
+        assert isinstance(without, Send)
+        assert without.campaign.campaign_id == decision.ghost.campaign_id
+    elif isinstance(decision, Hold):
+        assert isinstance(without, Hold)

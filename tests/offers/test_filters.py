@@ -1,0 +1,185 @@
+"""The hard filters: each one alone, at its border, and all of them together."""
+
+from dataclasses import replace
+from datetime import time, timedelta
+from typing import Any
+
+import pytest
+
+from offers.campaign import Campaign, Hours, Status
+from offers.decide import decide
+from offers.filters import FILTERS, MIN_CONFIDENCE, MIN_RESIDUAL_DWELL_S, control_draw
+from offers.pressure import DEFAULT_LIMITS
+from offers.situation import (
+    Candidate,
+    Hold,
+    Pressure,
+    Reason,
+    Send,
+    Situation,
+    ZoneRole,
+)
+from shoppers.consent import Purpose
+from tests.offers.situations import NOW, a_campaign, a_situation
+
+SECOND = timedelta(seconds=1)
+
+
+def _shopper(**changes: Any) -> Situation:
+    situation = a_situation()
+    return replace(situation, shopper=replace(situation.shopper, **changes))
+
+
+def _moment(**changes: Any) -> Situation:
+    situation = a_situation()
+    return replace(situation, moment=replace(situation.moment, **changes))
+
+
+def _campaign(**changes: Any) -> Situation:
+    return a_situation(a_campaign(**changes))
+
+
+def _spent(budget: int | None, sends: int) -> Situation:
+    campaign = a_campaign(budget_sends=budget)
+    return replace(a_situation(), candidates=(Candidate(campaign, sends),))
+
+
+def _pressure(**changes: Any) -> Situation:
+    return replace(a_situation(), pressure=replace(Pressure(0, 0, frozenset(), None), **changes))
+
+
+def _at_eleven(start: time, end: time, weekdays: frozenset[int] = frozenset(range(7))) -> Situation:
+    """The store's clock shows a Saturday, 11:00."""
+    return _campaign(hours=(Hours(start, end, weekdays),))
+
+
+_DRAW = control_draw("salt", "shopper-1", a_campaign())
+
+FORBIDDEN: list[tuple[Reason, Situation]] = [
+    (Reason.NO_CONSENT, _shopper(consents=frozenset())),
+    (Reason.NO_CONSENT, _shopper(consents=frozenset({Purpose.LOCATION_BLE}))),
+    (Reason.NO_CONSENT, _shopper(consents=frozenset({Purpose.PUSH_MARKETING}))),
+    (
+        Reason.NO_CONSENT,
+        _shopper(consents=frozenset({Purpose.PUSH_MARKETING, Purpose.PROFILING})),
+    ),
+    (Reason.COUNTRY_UNKNOWN, _shopper(country="XX")),
+    (Reason.COUNTRY_UNKNOWN, _shopper(country="")),
+    (Reason.NO_PUSH_TARGET, _shopper(has_push_target=False)),
+    (Reason.QUIET_ZONE, _moment(role=ZoneRole.QUIET)),
+    (Reason.UNSURE_PLACE, _moment(confidence=MIN_CONFIDENCE - 0.001)),
+    (Reason.VISIT_TOO_YOUNG, _moment(visit_age_s=DEFAULT_LIMITS.first_after_s - 0.001)),
+    (Reason.LEAVING_SOON, _moment(residual_dwell_s=MIN_RESIDUAL_DWELL_S - 0.001)),
+    (Reason.NOT_LIVE, _campaign(status=Status.DRAFT)),
+    (Reason.NOT_LIVE, _campaign(status=Status.PAUSED)),
+    (Reason.NOT_LIVE, _campaign(status=Status.ENDED)),
+    (Reason.OUTSIDE_DATES, _campaign(valid_from=NOW + SECOND)),
+    (Reason.OUTSIDE_DATES, _campaign(valid_until=NOW)),
+    (Reason.OUTSIDE_HOURS, _at_eleven(time(9), time(11))),
+    (Reason.OUTSIDE_HOURS, _at_eleven(time(11, 0, 1), time(12))),
+    (Reason.OUTSIDE_HOURS, _at_eleven(time(9), time(12), frozenset({0, 1, 2, 3, 4, 6}))),
+    (Reason.BUDGET_SPENT, _spent(100, 100)),
+    (Reason.BUDGET_SPENT, _spent(100, 101)),
+    (Reason.BUDGET_SPENT, _spent(0, 0)),
+    (Reason.VISIT_CAP, _pressure(sent_this_visit=DEFAULT_LIMITS.per_visit)),
+    (Reason.WEEK_CAP, _pressure(sent_last_7_days=DEFAULT_LIMITS.per_7_days)),
+    (Reason.CAMPAIGN_SEEN, _pressure(campaigns_this_visit=frozenset({"pasta"}))),
+    (
+        Reason.COOL_DOWN,
+        _pressure(last_sent_at=NOW + SECOND - timedelta(seconds=DEFAULT_LIMITS.cool_down_s)),
+    ),
+    (Reason.CONTROL_GROUP, _campaign(control_share=_DRAW + 1e-9)),
+    (Reason.CONTROL_GROUP, _campaign(control_share=1.0)),
+]
+ALLOWED: list[Situation] = [
+    a_situation(),
+    _shopper(consents=frozenset({Purpose.LOCATION_BLE, Purpose.PUSH_MARKETING})),
+    _moment(confidence=MIN_CONFIDENCE),
+    _moment(visit_age_s=DEFAULT_LIMITS.first_after_s),
+    _moment(residual_dwell_s=MIN_RESIDUAL_DWELL_S),
+    _campaign(valid_from=NOW, valid_until=NOW + SECOND),
+    _at_eleven(time(11), time(11, 0, 1)),
+    _at_eleven(time(9), time(12), frozenset({5})),
+    _campaign(hours=(Hours(time(7), time(8)), Hours(time(11), time(12)))),
+    _spent(100, 99),
+    _spent(None, 1_000_000),
+    _pressure(sent_last_7_days=DEFAULT_LIMITS.per_7_days - 1),
+    _pressure(campaigns_this_visit=frozenset({"another"})),
+    _pressure(last_sent_at=NOW - timedelta(seconds=DEFAULT_LIMITS.cool_down_s)),
+    _campaign(control_share=_DRAW),
+]
+
+
+@pytest.mark.parametrize(("reason", "situation"), FORBIDDEN)
+def test_each_filter_alone_holds_the_offer(reason: Reason, situation: Situation) -> None:
+    decision = decide(situation)
+
+    assert isinstance(decision, Hold)
+    assert decision.why == (reason,)
+
+
+@pytest.mark.parametrize("situation", ALLOWED)
+def test_on_the_right_side_of_each_border_it_is_sent(situation: Situation) -> None:
+    assert isinstance(decide(situation), Send)
+
+
+def test_every_filter_has_a_case_of_its_own() -> None:
+    assert {reason for reason, _ in FORBIDDEN} == {reason for reason, _ in FILTERS}
+
+
+def test_every_reason_is_recorded_whatever_the_others_said() -> None:
+    base = a_situation()
+    campaign = a_campaign(
+        status=Status.PAUSED,
+        valid_until=NOW,
+        hours=(Hours(time(1), time(2)),),
+        budget_sends=5,
+        control_share=1.0,
+        offer=replace(a_campaign().offer, margin_cents=0),
+    )
+    decision = decide(
+        replace(
+            base,
+            shopper=replace(
+                base.shopper, consents=frozenset(), country="XX", has_push_target=False
+            ),
+            moment=replace(
+                base.moment,
+                role=ZoneRole.QUIET,
+                confidence=0.1,
+                visit_age_s=1.0,
+                residual_dwell_s=1.0,
+            ),
+            pressure=Pressure(1, 2, frozenset({"pasta"}), NOW),
+            candidates=(Candidate(campaign, sends=5),),
+        )
+    )
+
+    assert isinstance(decision, Hold)
+    assert decision.why == (*(reason for reason, _ in FILTERS), Reason.BELOW_RELEVANCE)
+    assert decision.ghost is None
+    assert decision.weighed[0].against == decision.why
+
+
+def _share_held_back(campaign: Campaign, salt: str = "salt") -> float:
+    draws = [control_draw(salt, f"shopper-{n}", campaign) for n in range(5_000)]
+    return sum(draw < campaign.control_share for draw in draws) / len(draws)
+
+
+def test_the_control_group_is_as_large_as_the_campaign_says() -> None:
+    # Five standard errors at 5,000 shoppers are 0.021.
+    assert _share_held_back(a_campaign(control_share=0.1)) == pytest.approx(0.1, abs=0.021)
+
+
+def test_who_is_in_the_control_group_depends_on_salt_shopper_and_campaign_only() -> None:
+    one, other = a_campaign(), a_campaign("rice")
+
+    assert control_draw("salt", "s", one) == control_draw("salt", "s", replace(one, name="New"))
+    draws = {
+        control_draw("salt", "s", one),
+        control_draw("salt", "s", other),
+        control_draw("salt", "t", one),
+        control_draw("pepper", "s", one),
+    }
+    assert len(draws) == 4
+    assert all(0 <= draw < 1 for draw in draws)
