@@ -20,14 +20,13 @@ from dbus_fast import Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 from pydantic import SecretBytes, SecretStr
 from redis.asyncio import Redis
-from rich.console import Console
 
 from config.clock import SystemClock
 from config.settings import Settings
 from corsia import doctor, doctor_radio, doctor_servers
 from corsia.doctor import FREE_FAIL_BYTES, FREE_WARN_BYTES, Machine, examine
 from corsia.doctor_settings import key_files, settings_together
-from corsia.findings import Finding, State, as_table, fail, has_failed, ok
+from corsia.findings import Finding, State
 from db import migrate
 from db.connect import open_database
 from db.redis_server import embedded_redis
@@ -69,6 +68,10 @@ def with_(settings: Settings, **changes: object) -> Settings:
 def found(findings: list[Finding], name: str) -> Finding:
     (finding,) = [finding for finding in findings if finding.name == name]
     return finding
+
+
+def has_failed(findings: list[Finding]) -> bool:
+    return any(finding.state is State.FAIL for finding in findings)
 
 
 @pytest.fixture(scope="module")
@@ -156,16 +159,6 @@ for found in asyncio.run(examine(Settings(data_dir={str(tmp_path)!r}), SystemClo
     lines = {line.split("|")[0]: line for line in done.stdout.splitlines()}
     assert "|warn|not installed (aiosqlite, alembic," in lines["extra server"]
     assert "database" not in lines
-
-
-def test_the_table_shows_findings_as_they_are() -> None:
-    console = Console(width=120)
-    with console.capture() as captured:
-        console.print(as_table([fail("port", "[red]taken[/red]", "free it"), ok("clock", "right")]))
-    text = captured.get()
-    assert "[red]taken[/red]" in text
-    assert "free it" in text
-    assert "fail" in text
 
 
 # The machine
