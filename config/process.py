@@ -1,40 +1,17 @@
 """A process of ours: one coroutine, stopped by cancellation, with an exit code."""
 
 import asyncio
-import ctypes
 import logging
-import os
 import signal
-import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 import uvloop
 
-from config.settings import parent_pid
-
 log = logging.getLogger(__name__)
 
 EXIT_OK: Final = 0
 EXIT_CRASHED: Final = 70  # EX_SOFTWARE of sysexits.h
-
-
-PR_SET_PDEATHSIG: Final = 1  # prctl(2)
-
-
-def end_with_parent() -> None:
-    """From now on this process gets SIGTERM when the process that started it ends, however.
-
-    So that a killed supervisor leaves nothing behind. Linux only; elsewhere nothing happens.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    parent = parent_pid()
-    # Not "is our parent 1": in a container the supervisor is 1, and under systemd an orphan's
-    # parent is not.
-    if parent is not None and os.getppid() != parent:
-        raise SystemExit(EXIT_OK)  # it ended before we could ask
 
 
 def run_process(main: Callable[[], Coroutine[Any, Any, int | None]]) -> int:

@@ -59,6 +59,9 @@ def explained(details: ErrorDetails, loc: Loc) -> str:
 
 def store_faults(store: StorePlan, loc: Loc, document: Document) -> Iterable[Fault]:
     """What is wrong with the drawing of a store's floors."""
+    if len(store.floors) != 1:
+        what = f"has {len(store.floors)} floors; a store needs one, and more are not supported yet"
+        yield document.fault((*loc, "floors"), what)
     for number, floor in enumerate(store.floors):
         floor_loc = (*loc, "floors", number)
         # An id used twice is said on the line of its second use (repeated_ids), not here.

@@ -10,6 +10,7 @@ import fcntl
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -73,6 +74,7 @@ async def embedded_redis(data_dir: Path, clock: Clock) -> AsyncIterator[str]:
             socket = Path(short_dir) / "redis.sock"
         await _shut_down_orphan(socket, clock)
         process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "config.parent",
             binary, "--port", "0", "--unixsocket", socket, "--unixsocketperm", "700",
             "--dir", data_dir.resolve(), "--appendonly", "yes", "--appendfsync", "everysec",
             "--save", "", "--daemonize", "no", "--logfile", data_dir.resolve() / "redis.log",

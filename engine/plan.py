@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from beacons.floor import Zone, ZoneKind
+from beacons.floor import PlanError, Zone, ZoneKind
 from beacons.presence import PresenceModel
 from beacons.store_plan import StorePlan
 from offers.situation import ZoneRole
@@ -46,7 +46,9 @@ class EnginePlan:
 
 
 def engine_plan(store: StorePlan, control_salt: str) -> EnginePlan:
-    """The plan ready for work. Raises PlanError when the floor has faults."""
+    """The plan ready for work. Raises PlanError when it has faults, or not just one floor."""
+    if len(store.floors) != 1:
+        raise PlanError("-", [f"the store has {len(store.floors)} floors, one is supported"])
     floor = store.floors[0]
     return EnginePlan(
         store=store,

@@ -13,7 +13,8 @@ from rich.table import Table
 
 from config.clock import SystemClock
 from config.log import set_up_logging
-from config.process import end_with_parent, run_process
+from config.parent import end_with_parent
+from config.process import run_process
 from config.settings import load_gateway_settings
 from gateway.decode import decode_line
 from gateway.enrol import AlreadyEnrolledError, EnrolError, enrol

@@ -8,7 +8,8 @@ from rich.table import Table
 
 from config.clock import Clock, SystemClock
 from config.log import set_up_logging
-from config.process import end_with_parent, run_process
+from config.parent import end_with_parent
+from config.process import run_process
 from config.settings import PREFIX, Settings, load_settings
 
 Process = Callable[[Settings, Clock], Awaitable[None]]

@@ -1,14 +1,25 @@
 """`corsia sim ...`: the simulated store as a process, and its radio beside the recorded one."""
 
 from pathlib import Path
+from typing import Final
 
 import click
+from rich.console import Console
+from rich.table import Table
 
 from config.clock import SystemClock
 from config.log import set_up_logging
-from config.process import end_with_parent, run_process
+from config.parent import end_with_parent
+from config.process import run_process
 from config.settings import load_settings
+from corsia.commands.failures import said_plainly
+from firmware_sim.floor import supermarket
+from firmware_sim.realism import figures_table, store_heard_share
+from firmware_sim.recording import RecordingError, load_recording
 from firmware_sim.run import SimulatorConfig, run_simulator
+
+# The simulator is believed while its radio is this close to the recorded one.
+FIGURES_WITHIN: Final = 0.25
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -63,3 +74,27 @@ def run(
         seed=seed,
     )
     raise SystemExit(run_process(lambda: run_simulator(config, SystemClock())))
+
+
+@sim.command()
+@click.option("--recording", type=_FOLDER, required=True, help="A folder of recorded walks.")
+@click.option("--dataset", default="tetam", show_default=True)
+@click.option("--seed", default=7, show_default=True)
+def figures(recording: Path, dataset: str, seed: int) -> None:
+    """Print the simulated radio's figures beside those of real recordings.
+
+    The simulated tag repeats the recorded walks, so that only the radio differs. Exits with 1
+    when a figure is more than 25 % off.
+    """
+    with said_plainly(RecordingError):
+        rows = figures_table(load_recording(recording, dataset), seed)
+    table = Table("figure", "unit", "simulated", "recorded", "ratio")
+    for row in rows:
+        table.add_row(
+            row.name, row.unit, f"{row.simulated:.3f}", f"{row.recorded:.3f}", f"{row.ratio:.2f}"
+        )
+    Console().print(table)
+    share = store_heard_share(supermarket(), seed)
+    click.echo(f"a Pi in range hears {share:.0%} of adverts sent once a second (real Pis: 30-40 %)")
+    if any(abs(row.ratio - 1) > FIGURES_WITHIN for row in rows):
+        raise SystemExit(1)

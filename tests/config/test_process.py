@@ -91,7 +91,7 @@ raise SystemExit(run_process(main))
 
 
 ENDS_WITH_ITS_PARENT = (
-    f"from config.process import end_with_parent\nend_with_parent()\n{WAITS_FOR_EVER}"
+    f"from config.parent import end_with_parent\nend_with_parent()\n{WAITS_FOR_EVER}"
 )
 
 
