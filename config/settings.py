@@ -20,8 +20,6 @@ PREFIX: Final = "CORSIA_"
 GATEWAY_PREFIX: Final = "CORSIA_GATEWAY_"
 DEFAULT_DATA_DIR: Final = Path("~/.local/share/corsia")
 KEY_OCTETS: Final = 32
-# How a child learns who started it; not a setting, so without their prefix.
-PARENT_KEY: Final = "_CORSIA_PARENT_PID"
 # A password in a URL: between the user and the host (it may hold any character when its author
 # forgot to quote them), or as a parameter, which Redis and PostgreSQL take too.
 _PASSWORD: Final = re.compile(r"(?P<user>://[^:/?@]*):.*@")
@@ -129,13 +127,7 @@ def load_gateway_settings(**given: object) -> GatewaySettings:
 
 def child_environment(changes: Mapping[str, str]) -> dict[str, str]:
     """This process's environment for a child, with `changes` made."""
-    return {**os.environ, **changes, PARENT_KEY: str(os.getpid())}
-
-
-def parent_pid() -> int | None:
-    """The process that started this one with a `child_environment`; None when none did."""
-    said = os.environ.get(PARENT_KEY, "")
-    return int(said) if said.isdecimal() else None
+    return {**os.environ, **changes}
 
 
 def secret_file(path: Path) -> bytes:

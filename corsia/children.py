@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -76,6 +77,7 @@ class Child:
         with self._log_file.open("ab") as out:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "corsia", *self.command.arguments,
+                "--with-parent", str(os.getpid()),
                 env=child_environment(self.command.environment),
                 stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out,
                 # Ctrl-C in a terminal goes to a whole group: we stop our children, in order.

@@ -124,7 +124,7 @@ async def start_simulator(stack: Stack, plan: RehearsalPlan, *, keep: bool) -> S
         "recording": plan.recording,
         "dataset": plan.dataset,
     }
-    arguments = ["sim", "run", "--with-parent"]
+    arguments = ["sim", "run"]
     for name, value in options.items():
         if value is not None:
             arguments += [f"--{name}", str(value)]

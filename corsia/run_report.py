@@ -1,10 +1,10 @@
-"""What a finished run left behind, gathered into the scorecard's records."""
+"""What a run left behind, or has left so far, gathered into the scorecard's records."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import or_, select, true
 
 from corsia.run_records import DecisionRecord, Push, Records, Rules, ZoneEntry, caps_of
 from corsia.truth import ConsentChange, TruthSample
@@ -36,25 +36,53 @@ async def gather(
     database: Database, store_id: str, run_dir: Path, sightings_spooled: int
 ) -> Records:
     """The records of a run of one store, from its logs and its database."""
-    events = read_handset_events(run_dir)
     truth = [TruthSample(point.at_s, point.handset_id, point.zone) for point in read_truth(run_dir)]
+    events = read_handset_events(run_dir)
+    return await records_of(database, store_id, truth, events, sightings_spooled)
+
+
+async def records_of(
+    database: Database,
+    store_id: str,
+    truth: Sequence[TruthSample],
+    events: Iterable[HandsetEvent],
+    sightings_spooled: int,
+    only: frozenset[str] | None = None,
+) -> Records:
+    """The records that belong to these samples and events, from the database of their run.
+
+    only: the handsets whose rows are wanted, where truth and events are those of a part of the run.
+    """
+    events = tuple(events)
     consents = _consents(events)
     shoppers = {change.shopper_id for change in consents}
+    wanted = true() if only is None else visits.c.handset_id.in_(only)
     async with database.read() as tx:
         salt = await stores.control_salt(tx, store_id)
         live = [one.campaign for one in await campaigns.live_candidates(tx)]
         decided = (
             await tx.execute(
-                select(decisions, visits.c.handset_id).join(
-                    visits, visits.c.id == decisions.c.visit_id
+                select(
+                    decisions.c.id,
+                    decisions.c.shopper_id,
+                    decisions.c.zone_id,
+                    decisions.c.campaign_id,
+                    decisions.c.visit_id,
+                    decisions.c.at,
+                    decisions.c.outcome,
+                    decisions.c.reasons,
+                    visits.c.handset_id,
                 )
+                .join(visits, visits.c.id == decisions.c.visit_id)
+                # The scorecard asks for sends and ghost moments; other holds are nearly all rows.
+                .where(wanted, or_(decisions.c.outcome == "send", decisions.c.ghost))
             )
         ).all()
         entered = (
             await tx.execute(
-                select(zone_visits.c.zone_id, zone_visits.c.entered_at, visits.c.handset_id).join(
-                    visits, visits.c.id == zone_visits.c.visit_id
-                )
+                select(zone_visits.c.zone_id, zone_visits.c.entered_at, visits.c.handset_id)
+                .join(visits, visits.c.id == zone_visits.c.visit_id)
+                .where(wanted)
             )
         ).all()
         consumed = await gateways.sightings_taken(tx)

@@ -47,7 +47,7 @@ class Stack:
 
     def serve(self, name: str) -> None:
         """Start one of our processes: api, engine, push or jobs."""
-        self.children.start(Command(name, (name, "--with-parent"), _environment(self.settings)))
+        self.children.start(Command(name, (name,), _environment(self.settings)))
 
     async def start_gateway(self, gateway_id: str, source: str, api_url: str) -> None:
         """Start a gateway that enrols itself with a code of its own."""
@@ -60,7 +60,7 @@ class Stack:
             "CORSIA_GATEWAY_SOURCE": source,
             "CORSIA_GATEWAY_LOG_LEVEL": self.settings.log_level,
         }
-        arguments = ("gateway", "run", "--with-parent", "--code", code)
+        arguments = ("gateway", "run", "--code", code)
         self.children.start(Command(f"gateway-{gateway_id}", arguments, environment))
 
     def gateway_dir(self, gateway_id: str) -> Path:

@@ -7,6 +7,7 @@ embedded default is the real thing, so there is one code path.
 import asyncio
 import contextlib
 import fcntl
+import os
 import re
 import shutil
 import subprocess
@@ -74,7 +75,7 @@ async def embedded_redis(data_dir: Path, clock: Clock) -> AsyncIterator[str]:
             socket = Path(short_dir) / "redis.sock"
         await _shut_down_orphan(socket, clock)
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "config.parent",
+            sys.executable, "-m", "config.parent", str(os.getpid()),
             binary, "--port", "0", "--unixsocket", socket, "--unixsocketperm", "700",
             "--dir", data_dir.resolve(), "--appendonly", "yes", "--appendfsync", "everysec",
             "--save", "", "--daemonize", "no", "--logfile", data_dir.resolve() / "redis.log",

@@ -54,11 +54,11 @@ enrol_command.name = "enrol"
 
 @gateway.command()
 @click.option("--code", help="Enrol with this code first, when there is no identity yet.")
-@click.option("--with-parent", is_flag=True, hidden=True)
-def run(*, code: str | None, with_parent: bool) -> None:
+@click.option("--with-parent", type=int, hidden=True)
+def run(*, code: str | None, with_parent: int | None) -> None:
     """Listen, summarise, keep on disk, send up; until stopped."""
-    if with_parent:
-        end_with_parent()
+    if with_parent is not None:
+        end_with_parent(with_parent)
     settings = load_gateway_settings()
     set_up_logging(settings.log_level, settings.log_style)
     config = _config()

@@ -15,13 +15,13 @@ from config.settings import PREFIX, Settings, load_settings
 Process = Callable[[Settings, Clock], Awaitable[None]]
 
 _check = click.option("--check", is_flag=True, help="Print the settings that would be used; stop.")
-_with_parent = click.option("--with-parent", is_flag=True, hidden=True)
+_with_parent = click.option("--with-parent", type=int, hidden=True)
 
 
 @click.command()
 @_check
 @_with_parent
-def api(*, check: bool, with_parent: bool) -> None:
+def api(*, check: bool, with_parent: int | None) -> None:
     """Serve handsets, gateways and tills over HTTP.
 
     Listens on CORSIA_API_HOST:CORSIA_API_PORT. Needs the database and Redis; keeps no state, so
@@ -35,7 +35,7 @@ def api(*, check: bool, with_parent: bool) -> None:
 @click.command()
 @_check
 @_with_parent
-def engine(*, check: bool, with_parent: bool) -> None:
+def engine(*, check: bool, with_parent: int | None) -> None:
     """Turn sightings into presence, and presence into decisions.
 
     Engines share the stores among them: each store is worked by one engine at a time.
@@ -48,7 +48,7 @@ def engine(*, check: bool, with_parent: bool) -> None:
 @click.command()
 @_check
 @_with_parent
-def push(*, check: bool, with_parent: bool) -> None:
+def push(*, check: bool, with_parent: int | None) -> None:
     """Send what the outbox holds to Firebase Cloud Messaging.
 
     Needs CORSIA_FCM_KEY_FILE, a Firebase service account's key.
@@ -61,14 +61,14 @@ def push(*, check: bool, with_parent: bool) -> None:
 @click.command()
 @_check
 @_with_parent
-def jobs(*, check: bool, with_parent: bool) -> None:
+def jobs(*, check: bool, with_parent: int | None) -> None:
     """Do what is done by the clock: erase what has been kept long enough."""
     from engine.jobs import run_jobs
 
     _run(run_jobs, check=check, with_parent=with_parent)
 
 
-def _run(process: Process, *, check: bool, with_parent: bool) -> None:
+def _run(process: Process, *, check: bool, with_parent: int | None) -> None:
     settings = load_settings()
     if check:
         table = Table("setting", "value")
@@ -80,8 +80,8 @@ def _run(process: Process, *, check: bool, with_parent: bool) -> None:
         raise click.ClickException(
             "CORSIA_REDIS_URL is not set; a process on its own needs one (`corsia up` starts one)"
         )
-    if with_parent:
-        end_with_parent()
+    if with_parent is not None:
+        end_with_parent(with_parent)
     set_up_logging(settings.log_level, settings.log_style)
 
     async def run() -> None:

@@ -39,7 +39,7 @@ def sim() -> None:
 @click.option("--minutes", type=float, help="How long; without it, for ever.")
 @click.option("--shoppers", default=40, show_default=True)
 @click.option("--seed", default=7, show_default=True)
-@click.option("--with-parent", is_flag=True, hidden=True)
+@click.option("--with-parent", type=int, hidden=True)
 def run(
     run_dir: Path,
     api_url: str,
@@ -51,14 +51,14 @@ def run(
     shoppers: int,
     seed: int,
     *,
-    with_parent: bool,
+    with_parent: int | None,
 ) -> None:
     """Run the simulated store against an API.
 
     `corsia up --demo` and `corsia rehearse` start it for you.
     """
-    if with_parent:
-        end_with_parent()
+    if with_parent is not None:
+        end_with_parent(with_parent)
     settings = load_settings()
     set_up_logging(settings.log_level, settings.log_style)
     config = SimulatorConfig(

@@ -14,9 +14,9 @@ from config.settings import child_environment
 SOON_S = 10
 
 
-def _python(code: str, **changes: str) -> subprocess.Popen[str]:
+def _python(code: str, *arguments: str, **changes: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", code],
+        [sys.executable, "-W", "error", "-c", code, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -90,18 +90,21 @@ raise SystemExit(run_process(main))
     assert process.returncode == code
 
 
-ENDS_WITH_ITS_PARENT = (
-    f"from config.parent import end_with_parent\nend_with_parent()\n{WAITS_FOR_EVER}"
-)
+ENDS_WITH_ITS_PARENT = f"""
+import sys
+from config.parent import end_with_parent
+end_with_parent(int(sys.argv[1]))
+{WAITS_FOR_EVER}
+"""
 
 
 def test_a_child_ends_when_its_parent_is_killed() -> None:
     supervisor = _python(f"""
-import subprocess, sys
+import os, subprocess, sys
 from config.settings import child_environment
 
 # As our supervisor starts its children: in a session of their own.
-child = subprocess.Popen([sys.executable, "-c", {ENDS_WITH_ITS_PARENT!r}],
+child = subprocess.Popen([sys.executable, "-c", {ENDS_WITH_ITS_PARENT!r}, str(os.getpid())],
                          env=child_environment({{}}), start_new_session=True)
 child.wait()
 """)
@@ -115,9 +118,7 @@ child.wait()
 
 
 def test_a_child_whose_parent_ended_before_it_could_ask_ends_at_once() -> None:
-    claims_another = f"import os\nos.environ['_CORSIA_PARENT_PID'] = '{os.getppid()}'\n"
-
-    orphan = _python(claims_another + ENDS_WITH_ITS_PARENT)
+    orphan = _python(ENDS_WITH_ITS_PARENT, str(os.getppid()))
     out, _ = orphan.communicate(timeout=SOON_S)
 
     assert (orphan.returncode, out) == (0, "")
