@@ -122,13 +122,3 @@ def test_a_child_whose_parent_ended_before_it_could_ask_ends_at_once() -> None:
     out, _ = orphan.communicate(timeout=SOON_S)
 
     assert (orphan.returncode, out) == (0, "")
-
-
-def test_who_was_started_by_hand_has_no_parent_to_miss() -> None:
-    by_hand = "import os\nos.environ.pop('_CORSIA_PARENT_PID')\n"
-
-    process = _python(by_hand + ENDS_WITH_ITS_PARENT)
-
-    assert _line(process) == "ready"
-    process.terminate()
-    process.communicate(timeout=SOON_S)
