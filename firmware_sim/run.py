@@ -43,6 +43,8 @@ READY_POLL_S: Final = 0.5
 READY_CALL_TIMEOUT_S: Final = 5.0
 # From the last advert to the last push on a screen: a window, an uplink, a decision, a delivery.
 DRAIN_S: Final = 5.0
+# The doors open when every gateway listens, or after this long: one may be meant to be dead.
+LISTENING_WITHIN_S: Final = 15.0
 # Between the registration and the opening, so that the backend knows every identifier in time.
 OPENS_AFTER_S: Final = 1.0
 
@@ -121,8 +123,10 @@ async def _run(
         cast = _cast(config, stage)
         count = stage.capacity if isinstance(stage, Replay) else config.shoppers
         handsets = await crowd.register(islice(cast, count))
+        run_log.flush()
         if not handsets:
             raise NotReadyError(f"the API at {config.api_url} registered none of {count} handsets")
+        await _wait_for_gateways(gateway_ids, air, clock)
         await _play(config, stage, crowd, handsets, cast, air, run_log, clock)
 
 
@@ -211,6 +215,16 @@ async def _wait_for_api(api_url: str, session: aiohttp.ClientSession, clock: Clo
             raise NotReadyError(
                 f"the API at {api_url} was not ready within {READY_WITHIN_S:.0f} s; {seen}"
             )
+        await clock.sleep(READY_POLL_S)
+
+
+async def _wait_for_gateways(gateway_ids: list[str], air: Air, clock: Clock) -> None:
+    """Return once somebody listens at every socket, or soon anyhow."""
+    end_s = clock.monotonic_s() + LISTENING_WITHIN_S
+    while deaf := [one for one in gateway_ids if not air.listeners(one)]:
+        if clock.monotonic_s() > end_s:
+            log.warning("store opens without some gateways", extra={"gateways": deaf})
+            return
         await clock.sleep(READY_POLL_S)
 
 
