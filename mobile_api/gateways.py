@@ -35,6 +35,7 @@ from mobile_api.problems import (
     UNKNOWN_CODE,
     UNKNOWN_GATEWAY,
     RefusedError,
+    is_away,
 )
 
 log = logging.getLogger(__name__)
@@ -85,6 +86,8 @@ async def take_sightings(request: web.Request, path: GatewayPath) -> BatchTaken:
         outcome = refused.kind.slug
         raise
     except AWAY as error:
+        if not is_away(error):
+            raise
         outcome = NOT_READY.slug
         raise RefusedError(NOT_READY) from error
     finally:

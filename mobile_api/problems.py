@@ -10,7 +10,7 @@ import redis.exceptions
 import sqlalchemy.exc
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 log = logging.getLogger(__name__)
 
@@ -65,14 +65,21 @@ INTERNAL_ERROR: Final = ProblemKind("internal-error", 500, "The fault is ours")
 STUCK: Final = ProblemKind("stuck", 503, "The process answers too late")
 NOT_READY: Final = ProblemKind("not-ready", 503, "A part of the service is away")
 
-# What is raised when Redis or the database cannot be reached in time.
+# What is raised when Redis or the database cannot be reached in time. PostgreSQL's own words for
+# it (starting up, no such database, too many connections) arrive as plain DBAPIError.
 AWAY: Final = (
     redis.exceptions.ConnectionError,
     redis.exceptions.TimeoutError,
-    sqlalchemy.exc.InterfaceError,
-    sqlalchemy.exc.OperationalError,
+    sqlalchemy.exc.DBAPIError,
     sqlalchemy.exc.TimeoutError,
     OSError,  # a server that refuses the connection; TimeoutError is one of them
+)
+_OUR_FAULT: Final = (
+    sqlalchemy.exc.DataError,
+    sqlalchemy.exc.IntegrityError,
+    sqlalchemy.exc.InternalError,
+    sqlalchemy.exc.NotSupportedError,
+    sqlalchemy.exc.ProgrammingError,
 )
 _OF_STATUS: Final = {
     kind.status: kind for kind in (NOT_FOUND, METHOD_NOT_ALLOWED, TOO_LARGE, MALFORMED_REQUEST)
@@ -89,8 +96,6 @@ class ProblemError(BaseModel):
 
 class Problem(BaseModel):
     """Why a request was refused (RFC 9457)."""
-
-    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
     type: str = Field(description="names the kind of problem; compare this, not the title")
     title: str
@@ -155,12 +160,15 @@ async def problems_middleware(request: web.Request, handler: Handler) -> web.Str
         if error.status < 400:
             raise
         return problem_response(_of_framework(error))
-    except AWAY as error:
-        _log_failure("a part is away", request, error)
-        return problem_response(RefusedError(NOT_READY))
     except Exception as error:  # noqa: BLE001 - one request's fault must not end the process
-        _log_failure("request failed", request, error)
-        return problem_response(RefusedError(INTERNAL_ERROR))
+        away = is_away(error)
+        _log_failure("a part is away" if away else "request failed", request, error)
+        return problem_response(RefusedError(NOT_READY if away else INTERNAL_ERROR))
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the error says that Redis or the database is away, and not that we are wrong."""
+    return isinstance(error, AWAY) and not isinstance(error, _OUR_FAULT)
 
 
 def route_of(request: web.Request) -> str:

@@ -1,11 +1,13 @@
 """What holds for every answer: problems, headers, metrics, probes, logs, start and stop."""
 
 import asyncio
+import contextlib
 import logging
 from pathlib import Path
 
 import aiohttp
 import pytest
+from sqlalchemy.engine import make_url
 
 from config.clock import SystemClock
 from db import migrate
@@ -226,10 +228,14 @@ async def test_an_older_schema_is_not_ready(api_on_both: Api) -> None:
     assert (answered.status, answered.json()["detail"]) == (503, "migrations")
 
 
+@pytest.mark.parametrize("there", [False, True], ids=["no server", "no database on it"])
 async def test_without_a_database_the_process_says_so(
-    serve: Serve, sqlite_database: Database
+    serve: Serve, sqlite_database: Database, postgres_url: str, *, there: bool
 ) -> None:
     nowhere = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
+    if there:
+        no_such = make_url(postgres_url).set(database="no_such_database")
+        nowhere = no_such.render_as_string(hide_password=False)
     async with serve(sqlite_database, database_url=nowhere) as api:
         answered = await api.call("GET", "/readyz")
         assert (answered.status, answered.json()["detail"]) == (503, "database")
@@ -262,3 +268,26 @@ async def test_the_process_serves_until_it_is_cancelled(
             assert asyncio.get_running_loop().time() - started < 3
             with pytest.raises(aiohttp.ClientConnectionError):
                 await session.get(f"{url}/livez")
+
+
+async def test_a_request_that_hangs_does_not_hold_the_process(
+    live: Live, redis_url: str, sqlite_database: Database, tmp_path: Path
+) -> None:
+    loop = asyncio.get_running_loop()
+    listening: asyncio.Future[int] = loop.create_future()
+    settings = settings_of(sqlite_database, redis_url, tmp_path)
+    serving = asyncio.create_task(run_api(settings, SystemClock(), listening=listening), name="api")
+    reader, writer = await asyncio.open_connection("127.0.0.1", await listening)
+    writer.write(
+        b"POST /v1/handsets HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 100\r\nExpect: 100-continue\r\n\r\n"
+    )
+    await reader.readuntil(b"100 Continue\r\n\r\n")
+    started = loop.time()
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert loop.time() - started < 3
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
