@@ -13,9 +13,11 @@ from config.clock import Clock
 from db import migrate
 from db.connect import Database
 from db.live import Live
+from mobile_api.engine_metrics import engine_text
 from mobile_api.metrics import METRICS
 from mobile_api.models import Health
 from mobile_api.operations import Security, operation
+from mobile_api.parts import DB, LIVE
 from mobile_api.problems import AWAY, NOT_READY, STUCK, ProblemError, RefusedError
 
 log = logging.getLogger(__name__)
@@ -117,8 +119,9 @@ async def ready_probe(request: web.Request) -> Health:
 
 
 async def metrics_text(request: web.Request) -> web.Response:
-    """The figures of this process, for Prometheus"""
+    """The figures of this process and of the engines, for Prometheus"""
     text = generate_latest(request.app[METRICS].registry)
+    text += await engine_text(request.app[DB], request.app[LIVE])
     return web.Response(
         body=text,
         headers={"Content-Type": f"{PLAIN_METRICS}; version=1.0.0; charset=utf-8"},
