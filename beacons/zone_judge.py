@@ -1,0 +1,100 @@
+"""From probabilities to edges: when a device has entered a zone, dwells in it, has left it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from beacons.presence_rows import Rows
+from beacons.zone_events import Dwelling, Entered, Left, ZoneEvent
+
+# A zone becomes the answer when it beats the present one by this much, so that two zones of one
+# half each do not take turns.
+SWITCH_MARGIN: Final = 0.2
+# Told only when it is likelier than not by a good margin; given up when it is clearly not.
+ENTER_AT: Final = 0.6
+LEAVE_AT: Final = 0.3
+# A shop speaks after 2 to 5 s at the soonest; the later marks let a decision wait for a longer
+# look at the shelf, and learn from it afterwards.
+DWELL_MARKS_S: Final = (2.0, 3.0, 5.0, 10.0, 20.0, 40.0, 80.0)
+# Six usual gaps without a sighting are not chance any more; between 6 s (one advert a second,
+# one in three heard) and 30 s (a slow advertiser could have crossed the store).
+_GAPS_OF_SILENCE: Final = 6.0
+_SILENT_AFTER_S: Final = (6.0, 30.0)
+
+
+def judge(rows: Rows, zone_ids: Sequence[str], at_s: float) -> list[ZoneEvent]:
+    """The edges of this tick, from `rows.zone_p`; at most one Left, then one Entered a device.
+
+    at_s: the end of the tick.
+    """
+    n = len(rows)
+    every = np.arange(n)
+    zone_p = rows.zone_p[:n]
+    silent = is_silent(rows, at_s)
+
+    best = zone_p.argmax(axis=1)
+    best_changed = best != rows.best[:n]
+    rows.best[:n] = best
+    rows.best_s[:n][best_changed] = at_s
+    likely = rows.likely[:n]
+    present_p = np.where(likely < 0, -1.0, zone_p[every, likely])
+    switched = (best != likely) & (zone_p[every, best] > present_p + SWITCH_MARGIN)
+    likely[switched] = best[switched]
+    rows.likely_s[:n][switched] = rows.best_s[:n][switched]
+    likely[silent] = -1
+    rows.best[:n][silent] = -1
+
+    confidence = np.where(likely < 0, 0.0, zone_p[every, likely])
+    entered = rows.entered[:n]
+    staying = (entered >= 0) & (entered == likely) & (confidence >= LEAVE_AT)
+    leaving = (entered >= 0) & ~staying
+    # Lost from sight in the same zone: what follows is another stay.
+    doubted = leaving & (entered == likely)
+    rows.likely_s[:n][doubted] = at_s
+    entering = ~staying & (likely >= 0) & (likely < len(zone_ids)) & (confidence >= ENTER_AT)
+    marks = np.append(DWELL_MARKS_S, np.inf)
+    began_s = np.where(entering, rows.likely_s[:n], rows.entered_s[:n])
+    told = np.where(entering, 0, rows.marks[:n])
+    dwelling = (staying | entering) & (at_s - began_s >= marks[told])
+
+    events: list[ZoneEvent] = []
+    for row in np.flatnonzero(leaving | entering | dwelling).tolist():
+        device = rows.devices[row]
+        if leaving[row]:
+            events.append(left(rows, zone_ids, row, at_s))
+        if entering[row]:
+            rows.entered[row] = rows.likely[row]
+            rows.entered_s[row] = rows.likely_s[row]
+            rows.marks[row] = 0
+        zone, since_s = int(rows.entered[row]), float(rows.entered_s[row])
+        if entering[row]:
+            events.append(Entered(device, zone_ids[zone], at_s, since_s, float(confidence[row])))
+        while zone >= 0 and at_s - since_s >= marks[rows.marks[row]]:
+            dwell_s = float(marks[rows.marks[row]])
+            rows.marks[row] += 1
+            events.append(
+                Dwelling(device, zone_ids[zone], at_s, since_s, float(confidence[row]), dwell_s)
+            )
+    return events
+
+
+def left(rows: Rows, zone_ids: Sequence[str], row: int, at_s: float) -> Left:
+    """End the stay of a row."""
+    zone = int(rows.entered[row])
+    rows.entered[row] = -1
+    return Left(
+        rows.devices[row],
+        zone_ids[zone],
+        at_s,
+        float(rows.entered_s[row]),
+        float(rows.zone_p[row, zone]),
+    )
+
+
+def is_silent(rows: Rows, at_s: float) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Which devices were not heard for longer than their own adverts explain."""
+    n = len(rows)
+    after_s = np.clip(_GAPS_OF_SILENCE * rows.gap_s[:n], *_SILENT_AFTER_S)
+    silent: np.ndarray[tuple[int], np.dtype[np.bool_]] = at_s - rows.last_s[:n] > after_s
+    return silent

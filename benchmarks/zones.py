@@ -1,0 +1,120 @@
+"""Adapter of the production filter to the zone scorer on recorded walks.
+
+Run from the root of the repository:
+    python ../shared/eval/zone_eval.py ../shared/data/rssi benchmarks.zones:CorsiaEstimator
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
+
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from beacons.cell_filter import TICK_S
+from beacons.floor import FloorPlan, GatewayPlace, Polygon, Zone, ZoneKind
+from beacons.heard import Heard
+from beacons.presence import PresenceModel, PresenceState, estimates, step
+from beacons.radio_map import map_from_positions
+
+# The recordings do not say how high the radios hang; a receiver on a wall or desk edge is about
+# as far above a handset as this.
+ANCHOR_HEIGHT_M: Final = 2.5
+# Gaps between zones that are drawn side by side are closed up to this width.
+JOIN_M: Final = 1.0
+_DEVICE: Final = "walker"
+# A recording starts at 0; unix seconds keep the arithmetic at the size that it has in a store.
+_EPOCH_S: Final = 1_790_000_000.0
+# A sighting at the very end of a tick belongs to it.
+_EDGE_S: Final = 1e-3
+
+
+class CorsiaEstimator:
+    """One device on one floor; the zone that the production code would name."""
+
+    def __init__(
+        self,
+        anchors: Mapping[str, tuple[float, float]],
+        zones: Mapping[str, BaseGeometry],
+        survey: Any = None,  # noqa: ARG002  (the seam is RadioMap; a survey is not used yet)
+    ) -> None:
+        # The scorer tells no walls, so nothing is known to weaken a signal.
+        self._model = PresenceModel(
+            _plan(anchors, zones), partial(map_from_positions, shelf_loss_db=0.0), lag_s=0.0
+        )
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the device."""
+        self._state = PresenceState(self._model, ceiling=1)
+        self._waiting: list[Heard] = []
+        self._offset_s: float | None = None
+
+    def feed(self, t: float, anchor_id: str, rssi: float) -> None:
+        self._waiting.append(Heard(_DEVICE, anchor_id, t, 1, rssi, rssi))
+
+    def zone(self, t: float) -> str | None:
+        self._advance(t)
+        found = estimates(self._model, self._state).get(_DEVICE)
+        return None if found is None else found.likeliest_zone_id
+
+    def position(self, t: float) -> tuple[float, float] | None:
+        self._advance(t)
+        found = estimates(self._model, self._state).get(_DEVICE)
+        return None if found is None else (found.x_m, found.y_m)
+
+    def _advance(self, t: float) -> None:
+        """Ticks are laid so that they end when the scorer asks."""
+        if self._offset_s is None:
+            self._offset_s = _EPOCH_S - t % TICK_S
+        heard = [
+            Heard(
+                one.device,
+                one.gateway_id,
+                one.at_s + self._offset_s - _EDGE_S,
+                1,
+                one.mean_rssi_dbm,
+                one.max_rssi_dbm,
+            )
+            for one in self._waiting
+        ]
+        self._waiting = []
+        step(self._model, self._state, heard, t + self._offset_s + _EDGE_S)
+
+
+def _plan(
+    anchors: Mapping[str, tuple[float, float]], zones: Mapping[str, BaseGeometry]
+) -> FloorPlan:
+    """A floor on which one can walk in the zones and nowhere else."""
+    free = shapely.union_all(list(zones.values())).buffer(JOIN_M).buffer(-JOIN_M / 2)
+    frame = shapely.box(*free.bounds)
+    return FloorPlan(
+        floor_id="recording",
+        outline=_corners(frame),
+        obstacles=tuple(_corners(piece) for piece in _without_holes(frame.difference(free))),
+        zones=tuple(
+            Zone(zone_id, zone_id, ZoneKind.AISLE, _corners(shape))
+            for zone_id, shape in zones.items()
+        ),
+        gateways=tuple(
+            GatewayPlace(anchor_id, x, y, ANCHOR_HEIGHT_M) for anchor_id, (x, y) in anchors.items()
+        ),
+    )
+
+
+def _without_holes(shape: BaseGeometry) -> list[BaseGeometry]:
+    """The polygons of a shape, cut where one has a hole."""
+    pieces = [piece for piece in shapely.get_parts(shape) if piece.area > 0.0]
+    whole = [piece for piece in pieces if not piece.interiors]
+    for piece in pieces:
+        if piece.interiors:
+            x_min, y_min, x_max, y_max = piece.bounds
+            x = piece.interiors[0].centroid.x
+            for half in (shapely.box(x_min, y_min, x, y_max), shapely.box(x, y_min, x_max, y_max)):
+                whole += _without_holes(piece.intersection(half))
+    return whole
+
+
+def _corners(shape: BaseGeometry) -> Polygon:
+    ring = shapely.get_coordinates(shapely.get_exterior_ring(shape))
+    return tuple((float(x), float(y)) for x, y in ring[:-1])
