@@ -115,6 +115,25 @@ def test_one_good_push_scores_full_marks() -> None:
     )
 
 
+def test_the_zero_of_the_time_axis_does_not_matter() -> None:
+    by_s = 2.0**30  # a power of two, so that no fraction is rounded
+    rules = replace(RULES, caps=(Cap("week", 1, window_s=1_000.0),), quiet_first_s=1.0)
+    run = replace(
+        ONE_GOOD_PUSH,
+        truth=[*ONE_GOOD_PUSH.truth, *path(("A", 12), at_s=500.0), *path(("A", 12), at_s=1_500.0)],
+    )
+    moved = replace(
+        run,
+        truth=[replace(s, t_s=s.t_s + by_s) for s in run.truth],
+        consents=[consent(at_s=by_s - 1.0)],
+        decisions=[replace(d, decided_s=d.decided_s + by_s) for d in run.decisions],
+        pushes=[push("d1", 7.0 + by_s)],
+        entries=[replace(e, entered_s=e.entered_s + by_s) for e in run.entries],
+    )
+    assert score(run, rules).aisle_recall == 0.5
+    assert score(moved, rules) == score(run, rules)
+
+
 def test_an_empty_run_has_no_shares_and_no_faults() -> None:
     card = score(records(consents=()), RULES)
     assert (card.aisle_precision, card.in_aisle_delivery, card.aisle_recall) == (None, None, None)
@@ -264,6 +283,7 @@ def test_the_first_seconds_of_a_visit_are_not_held_against_the_engine() -> None:
     rules = replace(RULES, quiet_first_s=10.0)
     assert recall(missed(path(("A", 17))), rules) is None
     assert recall(missed(path(("A", 18))), rules) == 0.0
+    assert recall(missed(path(("A", 10), (None, 60))), replace(rules, quiet_first_s=30.0)) is None
 
 
 @pytest.mark.parametrize(

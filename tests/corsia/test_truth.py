@@ -35,6 +35,14 @@ def test_a_stay_lasts_from_its_first_sample_to_the_next_zone() -> None:
     assert stays_of(walk_of("AAAABB")) == [("A", 0.0, 2.0), ("B", 2.0, 3.0)]
 
 
+def test_the_moment_of_entry_belongs_to_the_stay_and_that_of_leaving_to_the_next() -> None:
+    walk = walk_of("AAAABB")
+    assert [stay and stay.zone_id for stay in (walk.stay_at("A", 0.0), walk.stay_at("B", 2.0))] == [
+        "A", "B",
+    ]  # fmt: skip
+    assert walk.stay_at("A", 2.0) is None
+
+
 def test_the_order_of_samples_does_not_matter() -> None:
     samples = [TruthSample(t / 2, "h", "A" if t < 4 else "B") for t in range(8)]
     assert walks(samples, 60.0) == walks(reversed(samples), 60.0)
