@@ -45,6 +45,7 @@ from gateway.aggregate import Aggregator
 from gateway.known_beacons import KnownBeacons
 from gateway.source import Advert
 from mobile_api.app import make_app
+from mobile_api.http_server import ApiRunner
 
 STEP_S: Final = 0.5
 # A gateway sends once a second.
@@ -257,7 +258,7 @@ async def _step(scene: Scene | None, parts: Parts, step: int) -> None:
 
 async def _serve_api(stack: AsyncExitStack, settings: Settings, clock: VirtualClock) -> str:
     """The API, served in this process with the virtual clock; its address."""
-    runner = web.AppRunner(make_app(settings, clock), access_log=None)
+    runner = ApiRunner(make_app(settings, clock))
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await web.TCPSite(runner, settings.api_host, settings.api_port).start()

@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlalchemy import or_, select, true
 
+from beacons.presence import GONE_AFTER_S
 from corsia.run_records import DecisionRecord, Push, Records, Rules, ZoneEntry, caps_of
 from corsia.truth import ConsentChange, TruthSample
 from db import campaigns, gateways, stores
@@ -23,12 +24,10 @@ from offers.filters import control_draw
 from offers.pressure import DEFAULT_LIMITS
 from shoppers.consent import Purpose
 
-# Presence closes a visit after this much silence; a true absence that long is a new visit.
-VISIT_BREAK_S: Final = 90.0
 RULES: Final = Rules(
     caps=caps_of(DEFAULT_LIMITS),
     quiet_first_s=DEFAULT_LIMITS.first_after_s,
-    visit_break_s=VISIT_BREAK_S,
+    visit_break_s=GONE_AFTER_S,
 )
 
 
