@@ -9,13 +9,17 @@ from sqlalchemy import Connection, Table, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 # How long a writer waits for another before the call fails; a batch's transaction takes 1-5 ms.
 BUSY_TIMEOUT_MS: Final = 5_000
 READ_ONLY: Final = {"corsia_read_only": True}
+# What a database raises that is away or too busy: SQLAlchemy wraps what the server said,
+# but not a connection that was refused.
+DATABASE_ERRORS: Final = (DBAPIError, PoolTimeout, OSError)
 DRIVERS: Final = ("sqlite+aiosqlite", "postgresql+asyncpg")
 
 
@@ -72,11 +76,14 @@ def _engine(url: str) -> AsyncEngine:
         raise DatabaseUrlError(
             f"{parsed.drivername}: use {' or '.join(f'{driver}://...' for driver in DRIVERS)}"
         )
+    # Errors end up in logs, and parameters are personal.
     if parsed.drivername.startswith("postgresql"):
-        return create_async_engine(parsed, pool_size=10, max_overflow=10, pool_pre_ping=True)
+        return create_async_engine(
+            parsed, hide_parameters=True, pool_size=10, max_overflow=10, pool_pre_ping=True
+        )
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    engine = create_async_engine(parsed)
+    engine = create_async_engine(parsed, hide_parameters=True)
     event.listen(engine.sync_engine, "connect", _set_up_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine

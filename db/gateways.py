@@ -97,7 +97,11 @@ async def revoke(tx: AsyncConnection, gateway_id: str, now: datetime) -> bool:
 async def take_batch(
     tx: AsyncConnection, gateway_id: str, boot: str, seq: int, sightings: int, now: datetime
 ) -> bool:
-    """Note that a batch is being used; False when it, or a later one, has been used already."""
+    """Note that a batch is being used; False when it, or a later one, has been used already.
+
+    False too for a gateway that SQL does not know (a Redis that outlived its database): one such
+    entry must not hold up a stream.
+    """
     one = and_(gateway_progress.c.gateway_id == gateway_id, gateway_progress.c.boot == boot)
     moved = await tx.execute(
         update(gateway_progress)
@@ -108,22 +112,20 @@ async def take_batch(
             sightings=gateway_progress.c.sightings + sightings,
         )
     )
-    taken = moved.rowcount == 1 or await insert_once(
-        tx,
-        gateway_progress,
-        {
+    if moved.rowcount != 1:
+        if await load_gateway(tx, gateway_id) is None:
+            return False
+        first = {
             "gateway_id": gateway_id,
             "boot": boot,
             "last_seq": seq,
             "batches": 1,
             "sightings": sightings,
-        },
-    )
-    if taken:
-        await tx.execute(
-            update(gateways).where(gateways.c.id == gateway_id).values(last_batch_at=now)
-        )
-    return taken
+        }
+        if not await insert_once(tx, gateway_progress, first):
+            return False
+    await tx.execute(update(gateways).where(gateways.c.id == gateway_id).values(last_batch_at=now))
+    return True
 
 
 async def progress(tx: AsyncConnection) -> list[Progress]:

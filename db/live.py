@@ -161,11 +161,20 @@ class Live:
                 raise
 
     async def unacknowledged(self, store_id: str, consumer: str, most: int) -> list[StreamEntry]:
-        """Entries that an owner of the store took and never acknowledged, now this consumer's."""
-        answer: Any = await self.redis.xautoclaim(
-            _stream(store_id), GROUP, consumer, min_idle_time=0, count=most
-        )
-        return _entries(answer[1])
+        """All that an owner of the store took and never acknowledged, now this consumer's.
+
+        most: how many are asked for at a time.
+        """
+        found: list[StreamEntry] = []
+        start = b"0-0"
+        while True:
+            answer: Any = await self.redis.xautoclaim(
+                _stream(store_id), GROUP, consumer, min_idle_time=0, start_id=start, count=most
+            )
+            start = answer[0]
+            found += _entries(answer[1])
+            if start == b"0-0":
+                return found
 
     async def take(
         self, store_id: str, consumer: str, most: int, block_ms: int

@@ -8,12 +8,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from db.connect import Database
 from db.tables import metadata
 
 HERE: Final = Path(__file__).parent / "migrations"
+# Any number that nobody else locks: "CRSA", as on air.
+UPGRADE_LOCK: Final = 0x43525341
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -42,6 +44,9 @@ async def upgrade(database: Database) -> tuple[str | None, str]:
     """Bring the database to the newest version; the versions before and after."""
     before = await current(database)
     async with database.begin() as tx:
+        if tx.dialect.name == "postgresql":
+            # Processes that start together must not both make the first table.
+            await tx.execute(select(func.pg_advisory_xact_lock(UPGRADE_LOCK)))
         await tx.run_sync(lambda connection: command.upgrade(_config(connection), "head"))
     return before, newest()
 

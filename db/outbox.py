@@ -180,7 +180,14 @@ async def retry(
 
 
 async def came_to_nothing(tx: AsyncConnection, decision_id: str) -> bool:
-    """Whether every handset's push of a decision is settled and none can have been delivered."""
+    """Whether every handset's push of a decision is settled and none can have been delivered.
+
+    One transaction at a time may ask this of a decision: two that settle its last pushes would
+    each see the other's as open.
+    """
+    await tx.execute(
+        select(sends.c.decision_id).where(sends.c.decision_id == decision_id).with_for_update()
+    )
     open_or_delivered = await tx.scalar(
         select(func.count())
         .select_from(outbox)

@@ -11,9 +11,11 @@ from db.tables import (
     consents,
     decisions,
     handsets,
+    outbox,
     push_targets,
     receipts,
     redemptions,
+    refresh_tokens,
     sends,
     shoppers,
     visits,
@@ -39,6 +41,7 @@ async def export_shopper(tx: AsyncConnection, shopper_id: str) -> dict[str, list
         "zone_visits": select(zone_visits).where(zone_visits.c.visit_id.in_(own_visits)),
         "decisions": select(decisions).where(decisions.c.shopper_id == shopper_id),
         "sends": select(sends).where(sends.c.shopper_id == shopper_id),
+        "pushes": select(outbox).where(outbox.c.decision_id.in_(own_sends)),
         "receipts": select(receipts).where(receipts.c.decision_id.in_(own_sends)),
         "redemptions": select(redemptions).where(redemptions.c.shopper_id == shopper_id),
     }
@@ -55,5 +58,6 @@ async def erase_due(tx: AsyncConnection, now: datetime) -> int:
     """Delete every row about a person that has been kept long enough; how many shoppers went."""
     for table in (browsing, decisions, visits):
         await tx.execute(delete(table).where(table.c.erase_after <= now))
+    await tx.execute(delete(refresh_tokens).where(refresh_tokens.c.expires_at <= now))
     gone = await tx.execute(delete(shoppers).where(shoppers.c.erase_after <= now))
     return gone.rowcount

@@ -70,10 +70,14 @@ async def embedded_redis(data_dir: Path, clock: Clock) -> AsyncIterator[str]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(_sole_user(data_dir))
         socket = data_dir.resolve() / "redis.sock"
+        # Where the path is too long the socket is elsewhere, and a link says where: the next run
+        # must find the server of a killed one.
+        await _shut_down_orphan(socket.readlink() if socket.is_symlink() else socket, clock)
         if len(str(socket)) > SOCKET_PATH_MAX:
             short_dir = stack.enter_context(tempfile.TemporaryDirectory(prefix="corsia-"))
-            socket = Path(short_dir) / "redis.sock"
-        await _shut_down_orphan(socket, clock)
+            socket.unlink(missing_ok=True)
+            socket.symlink_to(Path(short_dir) / "redis.sock")
+            socket = socket.readlink()
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "config.parent", str(os.getpid()),
             binary, "--port", "0", "--unixsocket", socket, "--unixsocketperm", "700",
@@ -105,18 +109,24 @@ def _sole_user(data_dir: Path) -> Iterator[None]:
 
 
 async def _shut_down_orphan(socket: Path, clock: Clock) -> None:
-    """End a server whose Corsia was killed: two on one append-only file would ruin it."""
-    try:
-        reader, writer = await asyncio.open_unix_connection(socket)
-    except (FileNotFoundError, ConnectionError):
-        return
-    writer.write(b"SHUTDOWN\r\n")
-    with contextlib.suppress(ConnectionError):
-        await reader.read()  # it says nothing and closes
-    writer.close()
+    """End a server whose Corsia was killed: two on one append-only file would ruin it.
+
+    Raises RedisServerError when it does not end.
+    """
     deadline_s = clock.monotonic_s() + STOP_LIMIT_S
-    while socket.exists() and clock.monotonic_s() < deadline_s:
+    while clock.monotonic_s() < deadline_s:
+        try:
+            reader, writer = await asyncio.open_unix_connection(socket)
+        except (FileNotFoundError, ConnectionError):
+            return
+        writer.write(b"SHUTDOWN\r\n")
+        # It closes without a word, or says why not yet (it loads its file, say).
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            async with asyncio.timeout(deadline_s - clock.monotonic_s()):
+                await reader.readline()
+        writer.close()
         await clock.sleep(0.01)
+    raise RedisServerError(f"the redis-server of an earlier run does not end: {socket}")
 
 
 async def _wait_for(

@@ -23,7 +23,7 @@ def unseal(key: bytes, owner: str, sealed: bytes) -> bytes:
     """The secret back. Raises SealError for another key, another owner or changed octets."""
     try:
         return AESGCM(key).decrypt(sealed[:NONCE_OCTETS], sealed[NONCE_OCTETS:], owner.encode())
-    except InvalidTag as error:
+    except (InvalidTag, ValueError) as error:  # a ValueError: too short for a nonce
         raise SealError(
             "a stored handset secret does not open with the present data key"
         ) from error

@@ -1,7 +1,16 @@
 """The schema's versions, on both databases."""
 
+import asyncio
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
 from db import migrate
-from db.connect import Database
+from db.connect import Database, open_database
 
 
 async def test_a_new_database_reaches_the_newest_version_without_drift(database: Database) -> None:
@@ -11,3 +20,75 @@ async def test_a_new_database_reaches_the_newest_version_without_drift(database:
 
 async def test_upgrading_again_changes_nothing(database: Database) -> None:
     assert await migrate.upgrade(database) == (migrate.newest(), migrate.newest())
+
+
+async def test_a_changed_schema_is_told(database: Database) -> None:
+    async with database.engine.connect() as connection:
+        await connection.execute(text("ALTER TABLE campaigns ADD COLUMN extra INTEGER"))
+        await connection.commit()
+    try:
+        assert "extra" in str(await migrate.drift(database))
+    finally:
+        async with database.begin() as tx:
+            await tx.execute(text("ALTER TABLE campaigns DROP COLUMN extra"))
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database without any table."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path}/empty.sqlite3"
+    url: str = request.getfixturevalue("postgres_url")
+    async with open_database(url) as database, database.engine.connect() as connection:
+        outside = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await outside.execute(text("DROP DATABASE IF EXISTS empty"))
+        await outside.execute(text("CREATE DATABASE empty"))
+    path, question, rest = url.partition("?")
+    return f"{path.rpartition('/')[0]}/empty{question}{rest}"
+
+
+UPGRADER = """
+import asyncio, sys
+from db import connect, migrate
+
+async def upgrade():
+    async with connect.open_database(sys.argv[1]) as database:
+        await migrate.upgrade(database)
+
+print("ready", flush=True)
+sys.stdin.readline()
+asyncio.run(upgrade())
+"""
+
+
+def _upgrade_in_two_processes(url: str) -> list[str]:
+    """What those that failed said."""
+    with ExitStack() as running:
+        processes = [
+            running.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", UPGRADER, url],
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for _ in range(2)
+        ]  # fmt: skip
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        said = [process.communicate(timeout=60)[1] for process in processes]
+        return [said for process, said in zip(processes, said, strict=True) if process.returncode]
+
+
+async def test_processes_that_start_together_upgrade_once(empty_database_url: str) -> None:
+    # Processes, because Alembic keeps its context in globals.
+    assert await asyncio.to_thread(_upgrade_in_two_processes, empty_database_url) == []
+
+    async with open_database(empty_database_url) as database:
+        assert await migrate.current(database) == migrate.newest()
+        assert await migrate.drift(database) == []

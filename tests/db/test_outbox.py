@@ -1,0 +1,273 @@
+"""The outbox: each push leased to one worker, settled once, counted right."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from config.clock import VirtualClock
+from db import outbox
+from db.campaigns import save_campaign
+from db.connect import Database
+from db.handsets import PushTarget, retire_push_target
+from db.outbox import LEASE, Claimed
+from db.tables import outbox as outbox_table
+from tests.db.rows import LIVES, STORE, Person, a_person, a_send, a_store
+from tests.offers.situations import a_campaign
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+async def person(database: Database, clock: VirtualClock) -> Person:
+    await a_store(database, clock.now())
+    async with database.begin() as tx:
+        return await a_person(tx, clock.now())
+
+
+async def _send(database: Database, clock: VirtualClock, person: Person, *handsets: str) -> str:
+    async with database.begin() as tx:
+        return await a_send(tx, person, clock.now(), handset_ids=handsets or None)
+
+
+async def _claim(database: Database, clock: VirtualClock, most: int = 50) -> list[Claimed]:
+    async with database.begin() as tx:
+        return await outbox.claim(tx, clock.now(), most)
+
+
+async def _settle(
+    database: Database, clock: VirtualClock, claimed: Claimed, outcome: str, **facts: bool
+) -> bool:
+    async with database.begin() as tx:
+        return await outbox.settle(tx, claimed, outcome, "a reason", clock.now(), **facts)
+
+
+async def _came_to_nothing(database: Database, decision_id: str) -> bool:
+    async with database.begin() as tx:
+        return await outbox.came_to_nothing(tx, decision_id)
+
+
+async def test_a_claim_holds_all_that_a_push_needs(
+    database: Database, clock: VirtualClock, person: Person
+) -> None:
+    decision_id = await _send(database, clock, person)
+
+    (claimed,) = await _claim(database, clock)
+
+    assert claimed == Claimed(
+        decision_id=decision_id,
+        handset_id=person.handset_id,
+        shopper_id=person.shopper_id,
+        store_id=STORE,
+        visit_id=person.visit_id,
+        zone_id="aisle-7",
+        campaign_id="pasta",
+        campaign=claimed.campaign,
+        target_kind="fid",
+        target_value="fid-1",
+        platform="android",
+        decided_at=clock.now(),
+        expires_at=clock.now() + LIVES,
+        attempts=1,
+        lease=claimed.lease,
+    )
+    assert claimed.campaign["name"] == "Pasta week"
+
+
+async def test_a_retired_target_is_not_claimed(
+    database: Database, clock: VirtualClock, person: Person
+) -> None:
+    await _send(database, clock, person)
+    async with database.begin() as tx:
+        target = PushTarget(person.handset_id, "fid", "fid-1", "android")
+        await retire_push_target(tx, target, "unregistered", clock.now())
+
+    (claimed,) = await _claim(database, clock)
+
+    assert (claimed.target_kind, claimed.target_value, claimed.platform) == (None, None, None)
+
+
+async def test_workers_claim_disjoint_sets(
+    database: Database, clock: VirtualClock, person: Person
+) -> None:
+    async with database.begin() as tx:
+        for number in range(12):
+            await save_campaign(tx, a_campaign(f"c-{number}"), clock.now())
+            await a_send(tx, person, clock.now(), campaign_id=f"c-{number}")
+
+    async with asyncio.TaskGroup() as tasks:
+        workers = [
+            tasks.create_task(_claim(database, clock, most=3), name=f"worker {n}") for n in range(4)
+        ]
+
+    claimed = [one.decision_id for task in workers for one in task.result()]
+    assert len(claimed) == len(set(claimed)) == 12
+    assert await _claim(database, clock) == []
+
+
+async def test_the_oldest_goes_first_and_not_more_than_asked_for(
+    database: Database, clock: VirtualClock, person: Person
+) -> None:
+    async with database.begin() as tx:
+        await save_campaign(tx, a_campaign("rice"), clock.now())
+    older = await _send(database, clock, person)
+    await clock.advance(1)
+    async with database.begin() as tx:
+        newer = await a_send(tx, person, clock.now(), campaign_id="rice")
+
+    assert [one.decision_id for one in await _claim(database, clock, most=1)] == [older]
+    assert [one.decision_id for one in await _claim(database, clock, most=1)] == [newer]
+
+
+async def test_a_lease_that_ran_out_passes_to_the_next_worker(
+    database: Database, clock: VirtualClock, person: Person
+) -> None:
+    decision_id = await _send(database, clock, person)
+    (first,) = await _claim(database, clock)
+    await clock.advance(LEASE.total_seconds() - 1)
+    assert await _claim(database, clock) == []
+    await clock.advance(1)
+
+    (second,) = await _claim(database, clock)
+
+    assert second.lease != first.lease
+    assert second.attempts == 2
+    # The first may have sent it before it died: only delivery or silence is known.
+    assert await _settle(database, clock, second, "expired")
+    assert not await _came_to_nothing(database, decision_id)
+
+
+async def test_who_lost_the_lease_settles_nothing(
+    database: Database, clock: VirtualClock, person: Person
+) -> None:
+    await _send(database, clock, person)
+    (first,) = await _claim(database, clock)
+    await clock.advance(LEASE.total_seconds())
+    (second,) = await _claim(database, clock)
+
+    assert not await _settle(database, clock, first, "delivered")
+    async with database.begin() as tx:
+        assert not await outbox.retry(tx, first, clock.now(), "", maybe_sent=False)
+
+    assert await _settle(database, clock, second, "refused")
+    assert not await _settle(database, clock, second, "delivered")
+    async with database.read() as tx:
+        assert await outbox.outcomes(tx) == {"refused": 1}
+
+
+async def test_a_retry_comes_up_when_it_is_due(
+    database: Database, clock: VirtualClock, person: Person
+) -> None:
+    await _send(database, clock, person)
+    (claimed,) = await _claim(database, clock)
+    async with database.begin() as tx:
+        assert await outbox.retry(tx, claimed, clock.now() + 10 * SECOND, "q", maybe_sent=False)
+
+    await clock.advance(9)
+    assert await _claim(database, clock) == []
+    await clock.advance(1)
+    assert [one.attempts for one in await _claim(database, clock)] == [2]
+
+
+async def test_a_push_that_may_have_gone_out_counts_for_good(
+    database: Database, clock: VirtualClock, person: Person
+) -> None:
+    decision_id = await _send(database, clock, person)
+    (claimed,) = await _claim(database, clock)
+    async with database.begin() as tx:
+        await outbox.retry(tx, claimed, clock.now(), "timeout", maybe_sent=True)
+    (again,) = await _claim(database, clock)
+
+    await _settle(database, clock, again, "target_gone")
+
+    assert not await _came_to_nothing(database, decision_id)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "maybe_sent", "nothing"),
+    [
+        ("delivered", False, False),
+        ("expired", True, False),
+        ("expired", False, True),
+        ("refused", False, True),
+        ("target_gone", False, True),
+    ],
+)
+async def test_a_send_came_to_nothing_when_no_handset_can_have_it(
+    database: Database,
+    clock: VirtualClock,
+    person: Person,
+    outcome: str,
+    maybe_sent: bool,
+    nothing: bool,
+) -> None:
+    decision_id = await _send(database, clock, person)
+    assert not await _came_to_nothing(database, decision_id)
+    (claimed,) = await _claim(database, clock)
+    assert not await _came_to_nothing(database, decision_id)
+
+    await _settle(database, clock, claimed, outcome, maybe_sent=maybe_sent)
+
+    assert await _came_to_nothing(database, decision_id) is nothing
+
+
+async def test_one_handset_that_has_it_is_enough(
+    database: Database, clock: VirtualClock, person: Person
+) -> None:
+    decision_id = await _send(database, clock, person, person.handset_id, "tablet")
+    first, second = await _claim(database, clock)
+
+    await _settle(database, clock, first, "target_gone")
+    assert not await _came_to_nothing(database, decision_id)
+    await _settle(database, clock, second, "delivered")
+    assert not await _came_to_nothing(database, decision_id)
+
+
+async def test_two_workers_that_settle_the_last_two_pushes_see_that_it_was_for_nothing(
+    database: Database, clock: VirtualClock, person: Person
+) -> None:
+    decision_id = await _send(database, clock, person, person.handset_id, "tablet")
+    claimed = await _claim(database, clock)
+    settled = asyncio.Barrier(2) if database.engine.dialect.name == "postgresql" else None
+
+    async def settle(one: Claimed) -> bool:
+        async with database.begin() as tx:
+            await outbox.settle(tx, one, "target_gone", "", clock.now())
+            if settled is not None:  # SQLite lets one in after the other
+                await settled.wait()
+            return await outbox.came_to_nothing(tx, decision_id)
+
+    async with asyncio.TaskGroup() as tasks:
+        workers = [tasks.create_task(settle(one), name=one.handset_id) for one in claimed]
+
+    assert sorted(task.result() for task in workers) == [False, True]
+
+
+async def test_what_waits_and_what_came_of_the_rest_is_told(
+    database: Database, clock: VirtualClock, person: Person
+) -> None:
+    async with database.read() as tx:
+        assert await outbox.oldest_due(tx) is None
+        assert await outbox.outcomes(tx) == {}
+    due_at = clock.now()
+    await _send(database, clock, person, person.handset_id, "tablet")
+    first, _ = await _claim(database, clock)
+
+    await _settle(database, clock, first, "delivered")
+
+    async with database.read() as tx:
+        assert await outbox.oldest_due(tx) == due_at
+        assert await outbox.outcomes(tx) == {"delivered": 1, "pending": 1}
+
+
+async def test_a_long_reason_is_cut_to_its_column(
+    database: Database, clock: VirtualClock, person: Person
+) -> None:
+    await _send(database, clock, person)
+    (claimed,) = await _claim(database, clock)
+
+    async with database.begin() as tx:
+        await outbox.settle(tx, claimed, "refused", "x" * 500, clock.now())
+
+        assert len((await tx.execute(select(outbox_table.c.why))).scalar_one()) == 120

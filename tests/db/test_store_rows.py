@@ -1,0 +1,50 @@
+"""Stores in SQL: a plan comes back as it was drawn, and the control groups stay."""
+
+from dataclasses import replace
+
+from config.clock import VirtualClock
+from db import stores
+from db.connect import Database
+from tests.db.rows import STORE, a_plan
+
+
+async def test_a_plan_comes_back_as_it_was_saved(database: Database, clock: VirtualClock) -> None:
+    async with database.begin() as tx:
+        await stores.save_store(tx, a_plan("b"), clock.now())
+        await stores.save_store(tx, a_plan("a", gateways=("gw-a",)), clock.now())
+
+    async with database.read() as tx:
+        assert await stores.load_store(tx, "b") == a_plan("b")
+        assert await stores.load_store(tx, "nowhere") is None
+        assert await stores.store_ids(tx) == ["a", "b"]
+        assert await stores.changed_at(tx, "b") == clock.now()
+        assert await stores.changed_at(tx, "nowhere") is None
+
+
+async def test_a_changed_plan_keeps_the_control_groups(
+    database: Database, clock: VirtualClock
+) -> None:
+    async with database.begin() as tx:
+        await stores.save_store(tx, a_plan(), clock.now())
+        salt = await stores.control_salt(tx, STORE)
+    await clock.advance(60)
+
+    async with database.begin() as tx:
+        await stores.save_store(tx, replace(a_plan(), name="New name"), clock.now())
+
+    async with database.read() as tx:
+        assert await stores.control_salt(tx, STORE) == salt
+        assert await stores.changed_at(tx, STORE) == clock.now()
+        changed = await stores.load_store(tx, STORE)
+    assert changed is not None
+    assert changed.name == "New name"
+
+
+async def test_two_stores_draw_their_control_groups_apart(
+    database: Database, clock: VirtualClock
+) -> None:
+    async with database.begin() as tx:
+        for name in ("a", "b"):
+            await stores.save_store(tx, a_plan(name, gateways=(name,)), clock.now())
+
+        assert await stores.control_salt(tx, "a") != await stores.control_salt(tx, "b")
