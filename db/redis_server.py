@@ -113,6 +113,8 @@ async def _shut_down_orphan(socket: Path, clock: Clock) -> None:
 
     Raises RedisServerError when it does not end.
     """
+    if not socket.exists():
+        return
     deadline_s = clock.monotonic_s() + STOP_LIMIT_S
     while clock.monotonic_s() < deadline_s:
         try:
@@ -135,20 +137,26 @@ async def _wait_for(
     deadline_s = clock.monotonic_s() + START_LIMIT_S
     while process.returncode is None and clock.monotonic_s() < deadline_s:
         try:
-            reader, writer = await asyncio.open_unix_connection(socket)
-        except (FileNotFoundError, ConnectionError):
+            answer = await _ping(socket)
+        except (FileNotFoundError, ConnectionError, TimeoutError):
             await clock.sleep(0.01)
             continue
-        writer.write(b"PING\r\n")
-        answer = await reader.readline()
-        writer.close()
-        await writer.wait_closed()
         if answer.startswith(b"+PONG"):
             return
         await clock.sleep(0.05)  # -LOADING: it reads its append-only file
     log = data_dir / "redis.log"
     last = log.read_text(errors="replace").strip().splitlines()[-1:] if log.exists() else []
     raise RedisServerError(f"redis-server did not start: {' '.join(last) or 'it said nothing'}")
+
+
+async def _ping(socket: Path) -> bytes:
+    async with asyncio.timeout(1):
+        reader, writer = await asyncio.open_unix_connection(socket)
+        try:
+            writer.write(b"PING\r\n")
+            return await reader.readline()
+        finally:
+            writer.close()
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
