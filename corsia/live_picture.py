@@ -47,7 +47,6 @@ class Picture:
     at: datetime
     up_s: float
     came: int
-    left: int
     gateways_up: int
     gateways: int
     dots: tuple[Dot, ...]
@@ -94,7 +93,6 @@ class Pictures:
             at=now,
             up_s=(now - self._began_at).total_seconds(),
             came=self.shop.came,
-            left=self.shop.left,
             gateways_up=sum(_is_listening(status, now) for status in self._statuses),
             gateways=len(self._floor.gateways),
             dots=self.shop.dots(here, now_s),

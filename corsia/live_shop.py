@@ -17,7 +17,6 @@ from firmware_sim.truth import (
     ConsentChanged,
     EnteredStore,
     HandsetEvent,
-    LeftStore,
     PushReceived,
     ReceiptSent,
     Redeemed,
@@ -111,7 +110,6 @@ class Shop:
 
     def __init__(self) -> None:
         self.came = 0
-        self.left = 0
         self.shown = 0
         self.first_shown_s: float | None = None
         self._known: dict[str, _Known] = {}
@@ -208,8 +206,6 @@ class Shop:
                 known.may_locate = event.consents.get(Purpose.LOCATION_BLE, False)
             case EnteredStore():
                 self.came += 1
-            case LeftStore():
-                self.left += 1
             case PushReceived(shown_at=float() as shown_s):
                 self._note_push(known, event, shown_s)
             case ReceiptSent(receipt=Reaction.OPENED.value):

@@ -32,24 +32,39 @@ LOG_FILE: Final = "up.log"
 async def watch(
     stack: Stack, floor: Floor, console: Console, began_at: datetime, *, plain: bool
 ) -> None:
-    """Show the demonstration until cancelled, and its scorecard then. Raises StackError."""
+    """Show the demonstration until cancelled, and its scorecard then.
+
+    Raises StackError when it cannot go on: without Redis, or without the simulated store.
+    """
     pictures = Pictures(stack, floor, began_at)
     try:
+        await _watch(pictures, stack, floor, console, plain=plain)
+    except asyncio.CancelledError:
+        await _last_words(pictures, console, plain=plain)
+        raise
+
+
+async def _watch(
+    pictures: Pictures, stack: Stack, floor: Floor, console: Console, *, plain: bool
+) -> None:
+    show = _plainly if plain else _on_screen
+    try:
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_simulator_runs(stack), name="simulator")
             tasks.create_task(pictures.score.keep(), name="scorecard")
-            tasks.create_task(
-                _plainly(pictures, floor, stack, console)
-                if plain
-                else _on_screen(pictures, floor, stack, console),
-                name="view",
-            )
+            tasks.create_task(show(pictures, stack, floor, console), name="view")
     except* RedisError as group:
         raise StackError(f"Redis does not answer: {group.exceptions[0]}") from group
-    finally:
-        await _last_words(pictures, console, plain=plain)
 
 
-async def _on_screen(pictures: Pictures, floor: Floor, stack: Stack, console: Console) -> None:
+async def _simulator_runs(stack: Stack) -> None:
+    """Return never. Started again it would have another fake FCM, with another key."""
+    await stack.children.ended("simulator")
+    said = "\n  ".join(stack.children.last_words("simulator")) or "nothing"
+    raise StackError(f"the simulated store ended; it said last:\n  {said}")
+
+
+async def _on_screen(pictures: Pictures, stack: Stack, floor: Floor, console: Console) -> None:
     marks = ASCII_MARKS if console.options.ascii_only else UNICODE_MARKS
     screen = LiveScreen(floor, stack.api_url, marks)
     shown: object = None
@@ -66,7 +81,7 @@ async def _on_screen(pictures: Pictures, floor: Floor, stack: Stack, console: Co
             await stack.clock.sleep(PERIOD_S)
 
 
-async def _plainly(pictures: Pictures, floor: Floor, stack: Stack, console: Console) -> None:
+async def _plainly(pictures: Pictures, stack: Stack, floor: Floor, console: Console) -> None:
     lines = PlainLines(floor)
     while True:
         for line in lines.news(await pictures.take()):

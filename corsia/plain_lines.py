@@ -41,8 +41,7 @@ class PlainLines:
         if picture.came != self._came:
             came = picture.came - self._came
             self._came = picture.came
-            noun = "shopper" if came == 1 else "shoppers"
-            yield f"{came} {noun} came in, {picture.came - picture.left} are in the store"
+            yield "a shopper came in" if came == 1 else f"{came} shoppers came in"
         for process in picture.processes:
             if process.restarts != self._restarts.get(process.name, 0):
                 self._restarts[process.name] = process.restarts
@@ -76,9 +75,9 @@ class PlainLines:
         shown = ", ".join(
             f"{beliefs[belief]} {belief.value}" for belief in Belief if beliefs[belief]
         )
-        line = f"{len(picture.dots)} shoppers in the store"
+        line = f"in the store: {len(picture.dots)}"
         line += f" ({shown})" if shown else ""
-        line += f"; {picture.pushes_shown} pushes shown"
+        line += f"; pushes shown: {picture.pushes_shown}"
         if picture.running is not None and picture.running.card.pushes:
             card = picture.running.card
             line += (

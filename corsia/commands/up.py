@@ -122,7 +122,7 @@ async def _demo(
         console.print("[dim]starting Redis, database and processes...[/]")
         stack = await parts.enter_async_context(open_stack(settings, run_dir, tasks, clock))
         await open_store(stack, floor, clock)
-        stack = await start_simulator(stack, plan, keep=True)
+        stack = await start_simulator(stack, plan, keep=False)
         for name in ("api", "engine", "push", "jobs"):
             stack.serve(name)
         await stack.wait_for_api()

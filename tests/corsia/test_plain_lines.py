@@ -24,12 +24,8 @@ def test_gateways_and_shoppers_are_announced_as_they_come() -> None:
     lines = PlainLines(FLOOR)
 
     assert words(lines.news(replace(QUIET, gateways_up=12))) == ["gateways up: 12 of 12"]
-    assert words(lines.news(replace(QUIET, gateways_up=12, came=1))) == [
-        "1 shopper came in, 1 are in the store"
-    ]
-    assert words(lines.news(replace(QUIET, gateways_up=12, came=4, left=1))) == [
-        "3 shoppers came in, 3 are in the store"
-    ]
+    assert words(lines.news(replace(QUIET, gateways_up=12, came=1))) == ["a shopper came in"]
+    assert words(lines.news(replace(QUIET, gateways_up=12, came=4))) == ["3 shoppers came in"]
 
 
 def test_a_push_says_what_where_and_how_soon_and_the_first_how_long_it_took() -> None:
@@ -73,8 +69,8 @@ def test_every_ten_seconds_there_is_a_summary() -> None:
     (summary,) = words(lines.news(replace(up, up_s=SUMMARY_PERIOD_S)))
 
     assert summary == (
-        "40 shoppers in the store (10 right zone, 10 not sure, 10 wrong zone, "
-        "10 not located: no consent); 75 pushes shown, 97.0% decided in the right aisle, "
+        "in the store: 40 (10 right zone, 10 not sure, 10 wrong zone, "
+        "10 not located: no consent); pushes shown: 75, 97.0% decided in the right aisle, "
         "half within 4.3 s of entering"
     )
     assert lines.news(replace(up, up_s=SUMMARY_PERIOD_S + 5)) == []
