@@ -211,7 +211,7 @@ def _admit(
     devices = dict.fromkeys(window.device for window in windows)
     known = np.array([rows.row_of[d] for d in devices if d in rows.row_of], dtype=np.intp)
     for row in known[is_silent(rows, at_s)[known]].tolist():
-        rows.p[row] = model.tables.prior
+        rows.begin(row, model.tables.prior, at_s)
     rows.hear(known, at_s)
 
     events: list[ZoneEvent] = []

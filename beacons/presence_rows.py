@@ -20,7 +20,8 @@ class Rows:
     """Arrays with one row for each device.
 
     p: probability of (offset, cell). zone_p: of each zone, the last: of none.
-    heard_s: when each gateway last heard it (-inf: never); last_s: when any did.
+    heard_s: when each gateway last heard it (-inf: never); last_s: when any did; begun_s: since
+    when p has grown from the prior.
     gap_s: usual time between ticks in which it was heard.
     best, best_s: the likeliest zone now and since when. likely, likely_s: the same, but sticky.
     entered, entered_s: the zone of the stay (-1: none) and when it began; marks: dwell marks told.
@@ -38,6 +39,7 @@ class Rows:
         self.xy = np.zeros((size, 2), dtype=np.float64)
         self.heard_s = np.zeros((size, gateways), dtype=np.float64)
         self.last_s = np.zeros(size, dtype=np.float64)
+        self.begun_s = np.zeros(size, dtype=np.float64)
         self.gap_s = np.zeros(size, dtype=np.float64)
         self.best = np.zeros(size, dtype=np.intp)
         self.best_s = np.zeros(size, dtype=np.float64)
@@ -61,16 +63,21 @@ class Rows:
             self._grow()
         self.devices.append(device)
         self.row_of[device] = row
-        self.p[row] = prior
+        self.begin(row, prior, at_s)
         self.zone_p[row] = 0.0
         self.xy[row] = 0.0
-        self.heard_s[row] = -np.inf
         self.last_s[row] = at_s
         self.gap_s[row] = FIRST_GAP_S
         self.best[row] = self.likely[row] = self.entered[row] = -1
         self.best_s[row] = self.likely_s[row] = self.entered_s[row] = at_s
         self.marks[row] = 0
         return row
+
+    def begin(self, row: int, prior: npt.NDArray[np.float32], at_s: float) -> None:
+        """Nothing is known of where it is."""
+        self.p[row] = prior
+        self.heard_s[row] = -np.inf
+        self.begun_s[row] = at_s
 
     def remove(self, row: int) -> None:
         """Stop tracking; the last row takes the place."""

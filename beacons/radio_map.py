@@ -28,10 +28,10 @@ HANDSET_HEIGHT_M: Final = 1.1
 MIN_DISTANCE_M: Final = 1.0
 # Supermarket gondolas are 1.4 to 2.2 m high; a ray that passes above is not weakened.
 SHELF_HEIGHT_M: Final = 1.8
-# Goods on one shelf; measured values for stocked shelves lie between 2 and 6 dB. The map says
-# less than it might, because it does not know what is on the shelf.
-SHELF_LOSS_DB: Final = 2.5
-MAX_SHELF_LOSS_DB: Final = 7.5
+# Goods on one shelf: 2 to 6 dB, depending on what stands there. Beyond the second shelf, what
+# arrives has come by way of the ceiling, whatever else is between.
+SHELF_LOSS_DB: Final = 4.0
+MAX_SHELF_LOSS_DB: Final = 10.0
 # Spread of sightings about the fitted law in recordings of an office, a mall and a library: 5.7 to
 # 7.2 dB.
 SIGMA_DB: Final = 6.0

