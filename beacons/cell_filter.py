@@ -133,9 +133,11 @@ def spread(tables: Tables, p: Floats32, rows_first: bool) -> Floats32:
     across = (tables.right, tables.right_stay, 1)
     along = (tables.down, tables.down_stay, tables.columns)
     moved = p
+    scratch = np.empty_like(p)
     for share, stay, shift in (along, across) if rows_first else (across, along):
         before, moved = moved, moved * stay
-        step = before[..., :-shift] * share[:-shift]
+        step = scratch[..., :-shift]
+        np.multiply(before[..., :-shift], share[:-shift], out=step)
         moved[..., shift:] += step
         np.multiply(before[..., shift:], share[:-shift], out=step)
         moved[..., :-shift] += step
