@@ -16,8 +16,9 @@ from config.settings import child_environment
 
 log = logging.getLogger(__name__)
 
-# Ctrl-C must be over within 5 s in all: this for everybody, what is left for the servers.
-STOP_LIMIT_S: Final = 3.0
+# Ctrl-C must be over within 5 s in all: this for everybody, the rest for a last scorecard, the
+# servers and our own end.
+STOP_LIMIT_S: Final = 2.5
 FIRST_BACKOFF_S: Final = 0.5
 BACKOFF_MAX_S: Final = 30.0
 # A child that ran for this long had a reason of its own to end: the back-off begins anew.

@@ -116,7 +116,7 @@ def score_panel(picture: Picture) -> Panel:
     broken = card.cap_violations + card.consent_violations + card.duplicate_pushes
     rows: list[tuple[str, str | Text]] = [
         ("decided in right aisle", share(card.aisle_precision)),
-        ("shown while still there", share(card.in_aisle_delivery)),
+        ("still there when shown", share(card.in_aisle_delivery)),
         ("entry to push, median", seconds(card.entry_to_push_s.p50)),
         ("entry to push, 95 %", seconds(card.entry_to_push_s.p95)),
         ("stays that got a push", share(card.aisle_recall)),
