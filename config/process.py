@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import os
 import signal
+import sys
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, NoReturn, TypeVar
 
 import uvloop
 
@@ -12,27 +14,52 @@ log = logging.getLogger(__name__)
 
 EXIT_OK: Final = 0
 EXIT_CRASHED: Final = 70  # EX_SOFTWARE of sysexits.h
+# A terminal that is closed is a way to stop, too.
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+T = TypeVar("T")
 
 
 def run_process(main: Callable[[], Coroutine[Any, Any, int | None]]) -> int:
-    """Run `main` until it ends or SIGINT or SIGTERM cancels it; the exit code.
+    """Run `main` until it ends or a signal asks it to stop; the exit code.
 
-    A cancelled process ends with 0: it was asked to stop. An error that nobody caught is logged
-    once, here, and ends it with 70.
+    A process that was asked to stop ends with 0. An error that nobody caught is logged once,
+    here, and ends it with 70.
     """
-    return uvloop.run(_until_stopped(main))
-
-
-async def _until_stopped(main: Callable[[], Coroutine[Any, Any, int | None]]) -> int:
-    loop = asyncio.get_running_loop()
-    task = asyncio.current_task()
-    assert task is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
     try:
-        return await main() or EXIT_OK
-    except asyncio.CancelledError:
-        return EXIT_OK
+        return uvloop.run(until_stopped(main())) or EXIT_OK
     except Exception:  # the one place of a process that may
         log.exception("process failed")
         return EXIT_CRASHED
+
+
+async def until_stopped(main: Coroutine[Any, Any, T]) -> T | None:
+    """Run it until it ends, or until one of STOP_SIGNALS asks to stop; None then."""
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(main, name="main")
+    is_asked = False
+
+    def stop() -> None:
+        # Once: a second Ctrl-C would cut the stopping short and leave things behind.
+        nonlocal is_asked
+        if not is_asked:
+            is_asked = True
+            task.cancel()
+
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, stop)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not is_asked:
+            raise
+        return None
+
+
+def leave(code: int) -> NoReturn:
+    """End this process now: all is closed, and taking the interpreter apart takes seconds on a
+    busy machine (measured: 4.3 s of Ctrl-C for the whole demonstration, 0.3 s without)."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -89,7 +89,7 @@ class Child:
         try:
             return await process.wait()
         finally:
-            await _end(process)
+            await _end(process, self.command.name)
 
 
 class Children:
@@ -134,7 +134,7 @@ class Children:
         return ()
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _end(process: asyncio.subprocess.Process, name: str) -> None:
     """The process is over: asked first, then made."""
     if process.returncode is not None:
         return
@@ -143,6 +143,6 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         async with asyncio.timeout(STOP_LIMIT_S):
             await process.wait()
     except TimeoutError:
-        log.warning("child did not stop in time and was killed", extra={"pid": process.pid})
+        log.warning("child did not stop in time and was killed", extra={"child": name})
         process.kill()
         await process.wait()

@@ -14,7 +14,7 @@ from rich.table import Table
 from config.clock import SystemClock
 from config.log import set_up_logging
 from config.parent import end_with_parent
-from config.process import run_process
+from config.process import leave, run_process
 from config.settings import load_gateway_settings
 from gateway.decode import decode_line
 from gateway.enrol import AlreadyEnrolledError, EnrolError, enrol
@@ -74,7 +74,7 @@ def run(*, code: str | None, with_parent: int | None) -> None:
                 return 1
         return await run_gateway(config, SystemClock())
 
-    raise SystemExit(run_process(enrol_and_run))
+    leave(run_process(enrol_and_run))
 
 
 @gateway.command()

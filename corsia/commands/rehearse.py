@@ -3,6 +3,7 @@
 import json
 import tempfile
 from pathlib import Path
+from typing import Final
 
 import click
 import uvloop
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from config.clock import SystemClock
 from config.log import set_up_logging
+from config.process import until_stopped
 from config.settings import load_settings
 from corsia.commands.failures import said_plainly
 from corsia.fast_rehearsal import rehearse_fast
@@ -21,6 +23,8 @@ from corsia.stack import StackError
 from db.redis_server import RedisServerError
 from firmware_sim.floor import FloorError
 from firmware_sim.recording import RecordingError
+
+EXIT_STOPPED: Final = 130  # as a shell says of what Ctrl-C ended
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -92,9 +96,13 @@ def rehearse(
                 console.print(f"[dim]{sentence}[/]")
 
             if fast:
-                card = uvloop.run(rehearse_fast(plan, settings, run_dir, tell))
+                run = rehearse_fast(plan, settings, run_dir, tell)
             else:
-                card = uvloop.run(play(plan, settings, run_dir, SystemClock(), tell))
+                run = play(plan, settings, run_dir, SystemClock(), tell)
+            card = uvloop.run(until_stopped(run))
+    if card is None:
+        console.print("stopped before the end: no scorecard")
+        raise SystemExit(EXIT_STOPPED)
     _show(card, json_file)
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from config.clock import Clock, SystemClock
 from config.log import set_up_logging
 from config.parent import end_with_parent
-from config.process import run_process
+from config.process import leave, run_process
 from config.settings import PREFIX, Settings, load_settings
 
 Process = Callable[[Settings, Clock], Awaitable[None]]
@@ -87,4 +87,4 @@ def _run(process: Process, *, check: bool, with_parent: int | None) -> None:
     async def run() -> None:
         await process(settings, SystemClock())
 
-    raise SystemExit(run_process(run))
+    leave(run_process(run))

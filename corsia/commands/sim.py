@@ -10,7 +10,7 @@ from rich.table import Table
 from config.clock import SystemClock
 from config.log import set_up_logging
 from config.parent import end_with_parent
-from config.process import run_process
+from config.process import leave, run_process
 from config.settings import load_settings
 from corsia.commands.failures import said_plainly
 from firmware_sim.floor import supermarket
@@ -73,7 +73,7 @@ def run(
         shoppers=shoppers,
         seed=seed,
     )
-    raise SystemExit(run_process(lambda: run_simulator(config, SystemClock())))
+    leave(run_process(lambda: run_simulator(config, SystemClock())))
 
 
 @sim.command()

@@ -3,11 +3,10 @@
 import asyncio
 import fcntl
 import shutil
-import signal
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 import uvloop
@@ -15,6 +14,7 @@ from rich.console import Console
 
 from config.clock import Clock, SystemClock
 from config.log import set_up_logging
+from config.process import EXIT_OK, leave, until_stopped
 from config.settings import Settings, load_settings
 from corsia.commands.failures import said_plainly
 from corsia.live_view import watch
@@ -25,8 +25,6 @@ from db.redis_server import RedisServerError
 from firmware_sim.floor import FloorError, load_floor, supermarket
 
 DEMO_DIR: Final = "demo"
-# A terminal that is closed is a way to stop, too.
-STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @click.command()
@@ -58,32 +56,10 @@ def up(*, demo: bool, shoppers: int, seed: int, store: Path | None, plain: bool)
     with said_plainly(*expected):
         if demo:
             plan = RehearsalPlan(minutes=None, shoppers=shoppers, seed=seed, store=store)
-            uvloop.run(_until_stopped(_demo(plan, settings, console, SystemClock(), plain=plain)))
+            uvloop.run(until_stopped(_demo(plan, settings, console, SystemClock(), plain=plain)))
         else:
-            uvloop.run(_until_stopped(_serve(settings, console, SystemClock())))
-
-
-async def _until_stopped(main: Coroutine[Any, Any, None]) -> None:
-    """Run it until it ends, or until somebody asks to stop."""
-    loop = asyncio.get_running_loop()
-    task = loop.create_task(main, name="up")
-    is_asked = False
-
-    def stop() -> None:
-        # Once: a second Ctrl-C would cut short the stopping of the processes and leave orphans.
-        # It is over within seconds in any case.
-        nonlocal is_asked
-        if not is_asked:
-            is_asked = True
-            task.cancel()
-
-    for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, stop)
-    try:
-        await task
-    except asyncio.CancelledError:
-        if not is_asked:
-            raise
+            uvloop.run(until_stopped(_serve(settings, console, SystemClock())))
+    leave(EXIT_OK)
 
 
 async def _serve(settings: Settings, console: Console, clock: Clock) -> None:
