@@ -1,5 +1,6 @@
 """The SQL engine, set up so that the same code is right on SQLite and on PostgreSQL."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -86,6 +87,7 @@ def _engine(url: str) -> AsyncEngine:
     engine = create_async_engine(parsed, hide_parameters=True)
     event.listen(engine.sync_engine, "connect", _set_up_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    event.listen(engine.sync_engine, "invalidate", _end_cancelled)
     return engine
 
 
@@ -107,3 +109,15 @@ def _set_up_sqlite(dbapi: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     read_only = connection.get_execution_options().get("corsia_read_only", False)
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def _end_cancelled(
+    dbapi: DBAPIConnection, _entry: ConnectionPoolEntry, why: BaseException | None
+) -> None:
+    """End the transaction of a cancelled statement before its connection is closed.
+
+    A statement that was not read to its end keeps SQLite's connection open after close(), and with
+    it the one writer's turn, until it is garbage (measured: most cancellations within a query).
+    """
+    if isinstance(why, asyncio.CancelledError):
+        dbapi.rollback()

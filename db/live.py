@@ -27,6 +27,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from beacons.sighting import Batch, encode_batch
+from db.redis_client import open_redis, together
 from offers.pressure import WEEK_S, Limits
 
 GROUP: Final = "engine"
@@ -189,10 +190,9 @@ class Live:
         """The entries are done with: their effects stand in SQL. They are deleted at once."""
         ids = [entry.entry_id for entry in entries]
         if ids:
-            async with self.redis.pipeline(transaction=False) as pipe:
+            async with together(self.redis) as pipe:
                 pipe.xack(_stream(store_id), GROUP, *ids)
                 pipe.xdel(_stream(store_id), *ids)
-                await pipe.execute()
 
     async def backlog(self, store_id: str) -> int:
         """Batches on the stream that nobody has finished with."""
@@ -248,7 +248,7 @@ class Live:
     ) -> None:
         """Say where handsets are now, and which are gone."""
         key = _here(store_id)
-        async with self.redis.pipeline(transaction=False) as pipe:
+        async with together(self.redis) as pipe:
             if here:
                 mapping: Mapping[Any, Any] = {
                     name: msgspec.msgpack.encode(place) for name, place in here.items()
@@ -257,7 +257,6 @@ class Live:
                 pipe.expire(key, HERE_EXPIRE_S)
             if gone:
                 pipe.hdel(key, *gone)
-            await pipe.execute()
 
     async def where(self, store_id: str, handset_id: str) -> Here | None:
         """Where one handset is; None when nobody knows."""
@@ -275,10 +274,9 @@ class Live:
     # --- counters and wake-ups ----------------------------------------------------------------
     async def count(self, store_id: str, counted: Mapping[str, int]) -> None:
         """Add to what the engine counted of a store's stream."""
-        async with self.redis.pipeline(transaction=False) as pipe:
+        async with together(self.redis) as pipe:
             for name, number in counted.items():
                 pipe.hincrby(f"{{store:{store_id}}}:counts", name, number)
-            await pipe.execute()
 
     async def counts(self, store_id: str) -> dict[str, int]:
         """What the engine counted of a store's stream since Redis was last emptied."""
@@ -287,11 +285,10 @@ class Live:
 
     async def wake_push(self) -> None:
         """Tell one push worker that there is something to send."""
-        async with self.redis.pipeline(transaction=False) as pipe:
+        async with together(self.redis) as pipe:
             pipe.lpush(WAKE, b"1")
             pipe.ltrim(WAKE, 0, 0)
             pipe.expire(WAKE, WAKE_EXPIRE_S)
-            await pipe.execute()
 
     async def wait_for_push(self, most_s: float) -> None:
         """Return when there is something to send, or after `most_s`."""
@@ -310,11 +307,8 @@ class Live:
 @asynccontextmanager
 async def open_live(url: str) -> AsyncIterator[Live]:
     """Redis at `url` for the length of the block; nothing is asked of it yet."""
-    redis = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
-    try:
+    async with open_redis(url) as redis:
         yield Live(redis)
-    finally:
-        await redis.aclose()
 
 
 def _stream(store_id: str) -> str:

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from config.clock import SystemClock
 from db.connect import (
     DATABASE_ERRORS,
     Database,
@@ -62,6 +63,26 @@ async def test_an_error_in_the_block_takes_everything_back(database: Database) -
 
     async with database.read() as tx:
         assert (await tx.execute(select(campaigns.c.id))).all() == []
+
+
+async def test_a_cancelled_transaction_gives_back_the_writers_turn(database: Database) -> None:
+    async def write() -> None:
+        async with database.begin() as tx:
+            while True:
+                await tx.execute(update(campaigns).values(sends=0))
+                await tx.execute(text("SELECT * FROM alembic_version"))
+
+    cancelled = []
+    for number in range(20):
+        task = asyncio.create_task(write(), name="writer")
+        await SystemClock().sleep(0.004 + number / 10_000)
+        task.cancel()
+        await asyncio.wait([task])
+        cancelled.append(task)  # and with it all that the error refers to
+        async with asyncio.timeout(2), database.begin() as tx:
+            await tx.execute(update(campaigns).values(sends=1))
+
+    assert all(task.cancelled() for task in cancelled)
 
 
 async def test_of_racing_inserts_exactly_one_is_the_first(database: Database) -> None:
