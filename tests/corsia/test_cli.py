@@ -3,10 +3,12 @@
 import json
 import os
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from corsia.cli import COMMANDS, main
 
@@ -18,27 +20,49 @@ def run(corsia_command: list[str], tmp_path: Path) -> "Run":
     return Run(corsia_command, tmp_path)
 
 
+@dataclass(frozen=True)
+class Done:
+    """How a command ended and what it said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 class Run:
-    """`corsia` with a data directory of its own."""
+    """`corsia` with a data directory of its own: in this process, or (`alone`) in its own."""
 
     def __init__(self, command: list[str], folder: Path) -> None:
         self.command = command
         self.folder = folder
 
-    def __call__(
-        self, *arguments: str, given: str = "", **settings: str
-    ) -> subprocess.CompletedProcess[str]:
-        environment = {
-            **os.environ,  # noqa: TID251
+    def __call__(self, *arguments: str, given: str = "", **settings: str) -> Done:
+        done = CliRunner().invoke(
+            main, arguments, input=given, env=self._environment(settings), prog_name="corsia"
+        )
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return Done(done.exit_code, done.stdout, done.stderr)
+
+    def alone(self, *arguments: str, given: str = "", **settings: str) -> Done:
+        done = subprocess.run(
+            [*self.command, *arguments],
+            input=given,
+            env={**os.environ, **self._environment(settings)},  # noqa: TID251
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def _environment(self, settings: dict[str, str]) -> dict[str, str]:
+        return {
             "CORSIA_DATA_DIR": str(self.folder / "data"),
             "CORSIA_GATEWAY_DATA_DIR": str(self.folder / "gateway"),
             "COLUMNS": "120",
             **settings,
         }
-        return subprocess.run(
-            [*self.command, *arguments],
-            input=given, env=environment, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
 
 
 def test_every_command_of_the_help_can_be_loaded_and_teaches() -> None:
@@ -49,7 +73,7 @@ def test_every_command_of_the_help_can_be_loaded_and_teaches() -> None:
 
 
 def test_a_misspelt_setting_is_refused_by_name(run: Run) -> None:
-    done = run("db", "status", CORSIA_DATABASE_ULR="sqlite://")
+    done = run.alone("db", "status", CORSIA_DATABASE_ULR="sqlite://")
 
     assert done.returncode == 1
     assert "CORSIA_DATABASE_ULR: no such setting" in done.stderr
@@ -109,7 +133,7 @@ def test_a_code_is_made_for_a_gateway_of_a_plan_only(run: Run) -> None:
 
 
 def test_decode_answers_each_line_and_goes_on_after_a_bad_one(run: Run) -> None:
-    done = run("gateway", "decode", given=f"{ADVERT}\nnot hex\n{ADVERT}\n")
+    done = run.alone("gateway", "decode", given=f"{ADVERT}\nnot hex\n{ADVERT}\n")
 
     first, second, third = map(json.loads, done.stdout.splitlines())
     assert first["frames"][0]["type"] == "ibeacon"
@@ -119,14 +143,14 @@ def test_decode_answers_each_line_and_goes_on_after_a_bad_one(run: Run) -> None:
 
 
 def test_a_gateway_that_is_not_enrolled_says_what_to_do(run: Run) -> None:
-    done = run("gateway", "run", CORSIA_GATEWAY_SOURCE="lines:-")
+    done = run.alone("gateway", "run", CORSIA_GATEWAY_SOURCE="lines:-")
 
     assert done.returncode == 78
     assert "corsia gateway enrol CODE" in done.stderr
 
 
 def test_a_process_on_its_own_asks_for_redis(run: Run) -> None:
-    done = run("engine")
+    done = run.alone("engine")
 
     assert done.returncode == 1
     assert "CORSIA_REDIS_URL" in done.stderr
