@@ -3,11 +3,9 @@
 import logging
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError
-
 from config.clock import Clock
 from config.settings import Settings
-from db.connect import open_database
+from db.connect import DATABASE_ERRORS, open_database
 from db.personal import erase_due
 
 log = logging.getLogger(__name__)
@@ -23,6 +21,6 @@ async def run_jobs(settings: Settings, clock: Clock) -> None:
                 async with database.begin() as tx:
                     gone = await erase_due(tx, clock.now())
                 log.info("retention applied", extra={"shoppers_erased": gone})
-            except DBAPIError as error:
+            except DATABASE_ERRORS as error:
                 log.warning("retention not applied", extra={"why": type(error).__name__})
             await clock.sleep(EVERY_S)

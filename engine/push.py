@@ -13,14 +13,13 @@ from random import Random
 from typing import Final, assert_never
 
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError
 
 from config.clock import Clock
 from config.log import short
 from config.settings import Settings, SettingsError
 from db import campaigns, consents, decisions, outbox
-from db.connect import Database, open_database
-from db.handsets import PushTarget, retire_push_target
+from db.connect import DATABASE_ERRORS, Database, open_database
+from db.handsets import PushTarget, push_target, retire_push_target
 from db.live import Live, open_live
 from db.outbox import Claimed
 from engine.fcm import FcmTransport
@@ -35,6 +34,7 @@ from engine.fcm_answers import (
 )
 from engine.fcm_credential import load_service_account
 from engine.push_note import note_of
+from offers.campaign import Status
 from shoppers.consent import NEEDED_IN_AISLE
 
 log = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ async def run_push(settings: Settings, clock: Clock) -> None:
         while True:
             try:
                 claimed = await claim_due(database, clock.now())
-            except DBAPIError as error:
+            except DATABASE_ERRORS as error:
                 log.warning("outbox not read", extra={"why": type(error).__name__})
                 await clock.sleep(RETRY_S)
                 continue
@@ -152,7 +152,7 @@ class Sender:
         try:
             end = await self._attempt(claimed)
             await settle(claimed, end, self._database, self._live, self._clock.now())
-        except (RedisError, DBAPIError) as error:
+        except (RedisError, *DATABASE_ERRORS) as error:
             log.warning(
                 "push not settled",
                 extra={"decision": short(claimed.decision_id), "why": type(error).__name__},
@@ -222,19 +222,27 @@ def _end(claimed: Claimed, outcome: Outcome) -> End | Again:
             assert_never(outcome)
 
 
-async def _why_not(claimed: Claimed, database: Database, live: Live, now: datetime) -> End | None:
-    """Why this push must not go out any more; None when it may.
+async def _why_not(
+    claimed: Claimed, database: Database, live: Live, now: datetime
+) -> End | Again | None:
+    """Why this push must not go out any more, or not yet; None when it may.
 
     Fails closed: no knowledge of where the shopper is, or of what they allow, is a no.
     """
     if now >= claimed.expires_at:
         return End("expired", "too late to be of use")
-    if claimed.target_kind is None:
-        return End("target_gone", "the handset has no target")
+    if claimed.campaign.get("status") != Status.LIVE.value:
+        return End("expired", "the campaign is no longer live")
     async with database.read() as tx:
         allowed = await consents.standing_consents(tx, claimed.shopper_id)
+        # Read anew: it goes when its shopper is erased, whose ledger still says what they allowed.
+        target = await push_target(tx, claimed.handset_id)
+    if target is None:
+        return End("target_gone", "the handset has no target")
     if not allowed >= NEEDED_IN_AISLE:
         return End("expired", "consent was withdrawn")
+    if target != _target(claimed):
+        return Again(now, "the target has changed", maybe_sent=False)
     here = await live.where(claimed.store_id, claimed.handset_id)
     if here is None or now.timestamp() - here.heard_s > PRESENCE_FRESH_S:
         return End("expired", "nobody knows where the shopper is")

@@ -7,14 +7,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError
 
 from beacons.floor import PlanError
 from config.clock import Clock
 from config.log import short
 from config.settings import Settings, data_key
 from db import gateways, handsets, stores, visits
-from db.connect import Database, open_database
+from db.connect import DATABASE_ERRORS, Database, open_database
 from db.ids import new_id
 from db.live import Live, open_live
 from db.sealing import SealError, unseal
@@ -53,14 +52,22 @@ async def run_engine(settings: Settings, clock: Clock) -> None:
         tasks.create_task(_keep_identities(database, identities, key, clock), name="identities")
         known: set[str] = set()
         while True:
-            async with database.read() as tx:
-                found = await stores.store_ids(tx)
-            for store_id in found:
+            for store_id in await _stores(database):
                 if store_id not in known:
                     known.add(store_id)
                     work = own_store(store_id, database, live, identities, clock)
                     tasks.create_task(work, name=f"store {store_id}")
             await clock.sleep(STORES_EVERY_S)
+
+
+async def _stores(database: Database) -> list[str]:
+    """Every store; none while the database is away."""
+    try:
+        async with database.read() as tx:
+            return await stores.store_ids(tx)
+    except DATABASE_ERRORS as error:
+        log.warning("stores not read", extra={"why": _kind(error)})
+        return []
 
 
 async def own_store(
@@ -75,12 +82,15 @@ async def own_store(
                     log.info("store taken", extra={"store": store_id})
                     why = await _work(store_id, me, database, live, identities, clock)
                     log.info("store to be taken anew", extra={"store": store_id, "why": why})
-            except (RedisError, DBAPIError, PlanError) as error:
+            except (RedisError, PlanError, *DATABASE_ERRORS) as error:
                 log.warning("store paused", extra={"store": store_id, "why": _kind(error)})
             await clock.sleep(RETRY_S)
     finally:
-        async with asyncio.timeout(1):
-            await live.drop_lease(store_id, me)
+        try:
+            async with asyncio.timeout(1):
+                await live.drop_lease(store_id, me)
+        except (RedisError, TimeoutError) as error:
+            log.info("lease left to expire", extra={"store": store_id, "why": _kind(error)})
 
 
 async def load_store_engine(
@@ -120,7 +130,7 @@ async def write_news(store: StoreEngine, database: Database, live: Live, now: da
     try:
         async with database.begin() as tx:
             taken = await store.write(tx, live, now)
-    except (RedisError, DBAPIError):
+    except (RedisError, *DATABASE_ERRORS):
         await store.undo(live)
         raise
     store.wrote()
@@ -136,7 +146,7 @@ async def _work(
     identities: Identities,
     clock: Clock,
 ) -> str:
-    """Work until the store must be taken anew; why. Raises RedisError or DBAPIError."""
+    """Work until the store must be taken anew; why. Raises RedisError or DATABASE_ERRORS."""
     store = await load_store_engine(database, store_id, identities, clock.now())
     plan_of = await _plan_changed_at(database, store_id)
     await live.open_stream(store_id)
@@ -144,7 +154,8 @@ async def _work(
     store.hear(unacknowledged, clock.now())
     renew_at_s = clock.monotonic_s() + LEASE_EVERY_S
     told: Counter[str] = Counter()
-    present: frozenset[str] = frozenset()
+    # Whoever left while nobody worked is still in the picture.
+    present = frozenset(await live.everyone(store_id))
     while True:
         if clock.monotonic_s() >= renew_at_s:
             renew_at_s = clock.monotonic_s() + LEASE_EVERY_S
@@ -158,7 +169,7 @@ async def _work(
             store.hear(entries, clock.now())
         try:
             await write_news(store, database, live, clock.now())
-        except DBAPIError as error:
+        except DATABASE_ERRORS as error:
             log.warning("not written yet", extra={"store": store_id, "why": _kind(error)})
             await clock.sleep(RETRY_S)
             continue
@@ -191,7 +202,7 @@ async def _keep_identities(
                 async with database.read() as tx:
                     identities.keep_only(await handsets.known_handsets(tx))
                 erased_due_s = clock.monotonic_s() + ERASED_EVERY_S
-        except DBAPIError as error:
+        except DATABASE_ERRORS as error:
             log.warning("identities not refreshed", extra={"why": _kind(error)})
         else:
             since = asked - OVERLAP

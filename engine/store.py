@@ -8,7 +8,7 @@ after they are written.
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, assert_never
 
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 FRESH_S: Final = 120.0
 # A shopper whose engine was restarted goes on with the same visit.
 RESUME_WITHIN: Final = timedelta(minutes=5)
+# A shopper who stands still causes no events: this often it is written that they are still here.
+HEARD_NOTED_EVERY: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class StoreEngine:
         self._identities = identities
         self._visits: dict[str, Visit] = {}  # as SQL has them
         self._draft: dict[str, Visit] = {}  # as they will be when the transaction is through
+        self._awaited: dict[str, Visit] = {}  # resumed, and their handsets not heard since
         self._reserved: list[Reserved] = []
         self._owners: dict[str, Owner] = {}
         self._last_seq = {(one.gateway_id, one.boot): one.last_seq for one in progress}
@@ -66,6 +69,7 @@ class StoreEngine:
         for visit in open_visits:
             if now - visit.last_heard_at <= RESUME_WITHIN:
                 self._visits[visit.handset_id] = visit
+                self._awaited[visit.handset_id] = visit
                 self._owners[visit.handset_id] = Owner(visit.handset_id, visit.shopper_id)
             else:
                 stale.append(visit)
@@ -81,7 +85,10 @@ class StoreEngine:
             if batch is not None:
                 self._used.append(Used(entry.gateway_id, batch))
                 heard += self._heard(entry.gateway_id, batch, now_s)
-        self._unwritten += step(self.plan.model, self.state, heard, now_s)
+        events = step(self.plan.model, self.state, heard, now_s)
+        for event in events:
+            self._awaited.pop(event.device, None)
+        self._unwritten += [*events, *self._not_come_back(now)]
 
     async def write(self, tx: AsyncConnection, live: Live, now: datetime) -> list[Taken]:
         """Put into SQL what has happened since the last `wrote`; the decisions taken.
@@ -99,6 +106,7 @@ class StoreEngine:
             decided = await self._write_event(tx, live, event, now)
             if decided is not None:
                 taken.append(decided)
+        await self._note_heard(tx)
         return taken
 
     def wrote(self) -> None:
@@ -124,6 +132,26 @@ class StoreEngine:
             device: Here(one.zone_id, one.confidence, one.x_m, one.y_m, one.heard_s)
             for device, one in estimates(self.plan.model, self.state).items()
         }
+
+    def _not_come_back(self, now: datetime) -> list[ZoneEvent]:
+        """The ends of resumed visits whose handsets presence never saw: it cannot tell of them."""
+        over = [
+            visit for visit in self._awaited.values() if now - visit.last_heard_at > RESUME_WITHIN
+        ]
+        for visit in over:
+            del self._awaited[visit.handset_id]
+        return [
+            Gone(visit.handset_id, now.timestamp(), visit.last_heard_at.timestamp())
+            for visit in over
+        ]
+
+    async def _note_heard(self, tx: AsyncConnection) -> None:
+        for device, one in estimates(self.plan.model, self.state).items():
+            visit = self._draft.get(device)
+            heard_at = datetime.fromtimestamp(one.heard_s, UTC)
+            if visit is not None and heard_at - visit.last_heard_at >= HEARD_NOTED_EVERY:
+                await visits.heard_until(tx, visit.visit_id, heard_at)
+                self._draft[device] = replace(visit, last_heard_at=heard_at)
 
     def _fresh_batch(self, entry: StreamEntry) -> Batch | None:
         try:
