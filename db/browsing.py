@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.connect import insert_once
-from db.tables import browsing
+from db.tables import browsing, decisions
 from offers.situation import Browsed
 
 # Profile data: the strictest ceiling of the countries we know is a year.
@@ -60,5 +60,23 @@ async def recent(tx: AsyncConnection, shopper_id: str, since: datetime) -> tuple
 
 
 async def forget_browsing(tx: AsyncConnection, shopper_id: str) -> None:
-    """Profiling consent was withdrawn: what was looked at is deleted."""
+    """Profiling consent was withdrawn: what was looked at is deleted, also from the decisions that
+    saw it; what else they saw remains their reason."""
     await tx.execute(delete(browsing).where(browsing.c.shopper_id == shopper_id))
+    browsed = decisions.c.seen["browsed"].as_string()
+    rows = await tx.execute(
+        select(decisions.c.id, decisions.c.seen).where(
+            decisions.c.shopper_id == shopper_id, browsed.is_not(None), browsed != "[]"
+        )
+    )
+    scrubbed = [
+        {"decision_id": row.id, "rest": {k: v for k, v in row.seen.items() if k != "browsed"}}
+        for row in rows
+    ]
+    if scrubbed:
+        await tx.execute(
+            update(decisions)
+            .where(decisions.c.id == bindparam("decision_id"))
+            .values(seen=bindparam("rest")),
+            scrubbed,
+        )

@@ -1,5 +1,6 @@
 """Campaigns: stored as their authors wrote them, loaded as offers.campaign means them."""
 
+import logging
 from datetime import datetime
 
 import msgspec
@@ -10,6 +11,8 @@ from db.connect import insert_once
 from db.tables import campaigns
 from offers.campaign import Campaign, Status
 from offers.situation import Candidate
+
+log = logging.getLogger(__name__)
 
 
 async def save_campaign(tx: AsyncConnection, campaign: Campaign, now: datetime) -> None:
@@ -39,13 +42,23 @@ async def load_campaign(tx: AsyncConnection, campaign_id: str) -> Campaign | Non
 
 
 async def live_candidates(tx: AsyncConnection) -> list[Candidate]:
-    """Every live campaign with what it has sent, in the order of its id."""
+    """Every live campaign with what it has sent, in the order of its id.
+
+    One that this code cannot read (another version wrote it) is left out: it must not keep the
+    others from being sent.
+    """
     rows = await tx.execute(
-        select(campaigns.c.document, campaigns.c.sends)
+        select(campaigns.c.id, campaigns.c.document, campaigns.c.sends)
         .where(campaigns.c.status == Status.LIVE.value)
         .order_by(campaigns.c.id)
     )
-    return [Candidate(msgspec.convert(row.document, Campaign), row.sends) for row in rows]
+    found = []
+    for row in rows:
+        try:
+            found.append(Candidate(msgspec.convert(row.document, Campaign), row.sends))
+        except msgspec.ValidationError:
+            log.warning("campaign cannot be read and is left out", extra={"campaign": row.id})
+    return found
 
 
 async def spend(tx: AsyncConnection, campaign: Campaign) -> bool:

@@ -109,12 +109,16 @@ async def handsets_of(tx: AsyncConnection, shopper_id: str) -> list[str]:
     return list(found.all())
 
 
-async def lock_shopper(tx: AsyncConnection, shopper_id: str) -> None:
-    """No other transaction changes this shopper before this one ends.
+async def lock_shopper(tx: AsyncConnection, shopper_id: str) -> bool:
+    """No other transaction changes this shopper before this one ends; False when they are gone.
 
-    SQLite has one writer at a time anyway, and no such clause.
+    What is read before it may have changed since. SQLite has one writer at a time anyway, and no
+    such clause.
     """
-    await tx.execute(select(shoppers.c.id).where(shoppers.c.id == shopper_id).with_for_update())
+    found = await tx.scalar(
+        select(shoppers.c.id).where(shoppers.c.id == shopper_id).with_for_update()
+    )
+    return found is not None
 
 
 async def set_secret(
@@ -141,9 +145,10 @@ async def changed_since(tx: AsyncConnection, since: datetime | None) -> list[Hea
     return [HeardHandset(row.id, row.shopper_id, row.sealed_secret, row.changed_at) for row in rows]
 
 
-async def known_handsets(tx: AsyncConnection) -> set[str]:
-    """The ids of all handsets: one that is missing has been erased."""
-    return set((await tx.scalars(select(handsets.c.id))).all())
+async def recognisable(tx: AsyncConnection) -> set[str]:
+    """The ids of all handsets that have a secret now."""
+    found = select(handsets.c.id).where(handsets.c.sealed_secret.is_not(None))
+    return set((await tx.scalars(found)).all())
 
 
 async def set_push_target(tx: AsyncConnection, target: PushTarget, now: datetime) -> None:

@@ -203,12 +203,15 @@ async def came_to_nothing(tx: AsyncConnection, decision_id: str) -> bool:
     return open_or_delivered == 0
 
 
-async def oldest_due(tx: AsyncConnection) -> datetime | None:
-    """Since when the oldest push that is not settled has been due; None when there is none."""
-    oldest: datetime | None = await tx.scalar(
-        select(func.min(outbox.c.due_at)).where(outbox.c.state != "settled")
+async def next_due(tx: AsyncConnection) -> datetime | None:
+    """When the next push can be claimed; None when there is none to come."""
+    waiting: datetime | None = await tx.scalar(
+        select(func.min(outbox.c.due_at)).where(outbox.c.state == "due")
     )
-    return oldest
+    leased: datetime | None = await tx.scalar(
+        select(func.min(outbox.c.leased_until)).where(outbox.c.state == "leased")
+    )
+    return min((at for at in (waiting, leased) if at is not None), default=None)
 
 
 async def outcomes(tx: AsyncConnection) -> dict[str, int]:

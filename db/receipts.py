@@ -43,6 +43,7 @@ class SentOffer:
     campaign_id: str
     visit_id: str
     at: datetime
+    came_to_nothing: bool  # it reached no handset, and its budget was given back
 
 
 async def sent_offer(tx: AsyncConnection, decision_id: str, shopper_id: str) -> SentOffer | None:
@@ -56,11 +57,28 @@ async def sent_offer(tx: AsyncConnection, decision_id: str, shopper_id: str) -> 
     ).one_or_none()
     if row is None:
         return None
-    return SentOffer(row.decision_id, row.shopper_id, row.campaign_id, row.visit_id, row.at)
+    return SentOffer(
+        row.decision_id,
+        row.shopper_id,
+        row.campaign_id,
+        row.visit_id,
+        row.at,
+        came_to_nothing=row.released_at is not None,
+    )
+
+
+async def released_sends(tx: AsyncConnection, shopper_id: str, since: datetime) -> frozenset[str]:
+    """The decisions since then whose sends reached no handset of the shopper."""
+    found = await tx.scalars(
+        select(sends.c.decision_id).where(
+            sends.c.shopper_id == shopper_id, sends.c.at >= since, sends.c.released_at.is_not(None)
+        )
+    )
+    return frozenset(found.all())
 
 
 async def add_receipts(tx: AsyncConnection, handset_id: str, reported: Sequence[Receipt]) -> int:
-    """Store what a handset reports; how many were new."""
+    """Store what a handset reports; how many were new: of each kind it has one for a decision."""
     stored = 0
     for receipt in reported:
         row = {

@@ -13,6 +13,9 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 # Redis answers in well under a millisecond; blocking calls wait for half a second at most.
 ANSWER_LIMIT_S: Final = 5.0
+# An engine holds one for each of its stores while it waits for sightings; the library's own bound
+# of 100 left the stores beyond it unserved.
+CONNECTIONS_MAX: Final = 4_000
 
 
 class BoundedRedis(Redis):
@@ -37,6 +40,7 @@ async def open_redis(url: str) -> AsyncIterator[Redis]:
         socket_connect_timeout=ANSWER_LIMIT_S,
         # A repeated XREADGROUP whose first answer was lost would lose its entries without a word.
         retry=Retry(NoBackoff(), 0),
+        max_connections=CONNECTIONS_MAX,
     )
     try:
         yield redis

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from db.types import BigId, UtcDateTime
@@ -149,12 +150,14 @@ consents: Final = Table(
     "consents",
     metadata,
     Column("id", BigId, primary_key=True, autoincrement=True),
-    Column("shopper_id", String(64), nullable=False, index=True),
+    Column("shopper_id", String(64), nullable=False),
     Column("purpose", String(32), nullable=False),
     Column("granted", Boolean, nullable=False),
     Column("text_version", String(32), nullable=False),
     Column("locale", String(16), nullable=False),
     Column("at", UtcDateTime, nullable=False),
+    # The last answer on a purpose is read in every decision, however long the ledger has grown.
+    Index("ix_consents_last", "shopper_id", "purpose", "id"),
 )
 refresh_tokens: Final = Table(
     "refresh_tokens",
@@ -192,6 +195,15 @@ visits: Final = Table(
     Column("last_heard_at", UtcDateTime, nullable=False),
     Column("left_at", UtcDateTime),
     Column("erase_after", UtcDateTime, nullable=False, index=True),
+    # A handset has one open visit to a store: caps hang on it.
+    Index(
+        "uq_visits_open",
+        "store_id",
+        "handset_id",
+        unique=True,
+        sqlite_where=text("left_at is null"),
+        postgresql_where=text("left_at is null"),
+    ),
 )
 zone_visits: Final = Table(
     "zone_visits",
@@ -261,6 +273,12 @@ outbox: Final = Table(
     Column("settled_at", UtcDateTime),
     UniqueConstraint("decision_id", "handset_id"),
     Index("ix_outbox_due", "state", "due_at"),
+    Index(
+        "ix_outbox_leased",
+        "lease",
+        sqlite_where=text("lease is not null"),
+        postgresql_where=text("lease is not null"),
+    ),
 )
 receipts: Final = Table(
     "receipts",
@@ -271,6 +289,7 @@ receipts: Final = Table(
     Column("kind", String(16), nullable=False),
     Column("at", UtcDateTime, nullable=False),
     UniqueConstraint("handset_id", "receipt_id"),
+    UniqueConstraint("decision_id", "handset_id", "kind"),
 )
 redemptions: Final = Table(
     "redemptions",

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.ids import new_id
-from db.tables import refresh_tokens
+from db.tables import handsets, refresh_tokens, shoppers
 
 
 class Refusal(Enum):
@@ -45,8 +45,19 @@ async def issue(
 
 
 async def spend(tx: AsyncConnection, token: str, now: datetime) -> Spent | Refusal:
-    """Use a token up. A token used before revokes every token of its family."""
+    """Use a token up. A token used before revokes every token of its family.
+
+    The family's shopper stays locked until the transaction ends: no other refresh adds a token to
+    the family while it is revoked, and an erasure takes its turn.
+    """
     this = refresh_tokens.c.token_sha256 == _hash(token)
+    await tx.execute(
+        select(shoppers.c.id)
+        .join(handsets, handsets.c.shopper_id == shoppers.c.id)
+        .join(refresh_tokens, refresh_tokens.c.handset_id == handsets.c.id)
+        .where(this)
+        .with_for_update(of=shoppers)
+    )
     done = await tx.execute(
         update(refresh_tokens)
         .where(

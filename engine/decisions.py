@@ -104,7 +104,7 @@ async def decide_here(
     if not isinstance(taken, Send):
         return Taken(decision_id, send=False)
     await decisions.store_send(tx, wanted, visit.shopper_id)
-    until = now + timedelta(seconds=taken.valid_for_s)
+    until = min(now + timedelta(seconds=taken.valid_for_s), taken.campaign.valid_until)
     for target in targets:
         await outbox.put(tx, decision_id, target.handset_id, now, until)
     return Taken(decision_id, send=True)
@@ -179,7 +179,8 @@ def _seen(situation: Situation) -> dict[str, Any]:
             "has_push_target": situation.shopper.has_push_target,
             "moment": situation.moment,
             "pressure": situation.pressure,
-            "browsed": situation.browsed,
+            # How much, not what: a copy here would outlive the consent to keep it.
+            "browsed": len(situation.browsed),
         }
     )
     return seen

@@ -112,21 +112,17 @@ class FcmTransport:
 
         earlier_tries: how often this note was sent before; each doubles the wait for the next.
         """
-        if now >= note.expires_at:
-            return Expired(Why.OFFER_ENDED)
-        try:
-            body = request_body(note, now)
-        except UnsendableNote as error:
-            return Refused(Why.UNSENDABLE, detail=str(error))
         attempt = _Attempt(now, self._clock.monotonic_s(), note.expires_at, earlier_tries)
         http = self._session
         assert http is not None, "the transport is used inside `async with`"
         try:
             token = await self._tokens.current(http)
-            outcome = await self._sent(http, body, token, attempt)
+            outcome = await self._sent(http, note, token, attempt)
             if isinstance(outcome, StaleCredential):
                 token = await self._tokens.renewed(http, refused=token)
-                outcome = await self._sent(http, body, token, attempt)
+                outcome = await self._sent(http, note, token, attempt)
+        except UnsendableNote as error:
+            return Refused(Why.UNSENDABLE, detail=str(error))
         except KeyRefused:
             return Refused(Why.CREDENTIAL_REFUSED, Stops.EVERYTHING)
         except TokenUnavailable:
@@ -136,8 +132,13 @@ class FcmTransport:
         return outcome
 
     async def _sent(
-        self, http: ClientSession, body: bytes, token: str, attempt: _Attempt
+        self, http: ClientSession, note: PushNote, token: str, attempt: _Attempt
     ) -> Outcome | StaleCredential:
+        # Only now: a token may have taken seconds to come, and the offer's time runs on.
+        now = self._life(attempt).now
+        if now >= note.expires_at:
+            return Expired(Why.OFFER_ENDED)
+        body = request_body(note, now)
         headers = {**HEADERS, "Authorization": f"Bearer {token}"}
         try:
             async with (

@@ -230,7 +230,7 @@ def retry_after_s(value: str | None, now: datetime) -> float | None:
     else:
         try:
             at = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):  # the latter for a year or an offset beyond a C int
             return None
         asked_s = (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds()
     return min(max(asked_s, RETRY_AFTER_MIN_S), RETRY_AFTER_MAX_S)

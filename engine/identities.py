@@ -39,6 +39,8 @@ class Identities:
 
     def learn(self, owner: Owner, secret: bytes | None) -> None:
         """The handset's secret is this now; None: its owner no longer allows being recognised."""
+        if secret is not None and self._secrets.get(owner.handset_id) == secret:
+            return
         self._forget_eids(owner.handset_id)
         if secret is None:
             self._secrets.pop(owner.handset_id, None)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from beacons.floor import PlanError, Zone, ZoneKind
 from beacons.presence import PresenceModel
@@ -50,10 +50,14 @@ def engine_plan(store: StorePlan, control_salt: str) -> EnginePlan:
     if len(store.floors) != 1:
         raise PlanError("-", [f"the store has {len(store.floors)} floors, one is supported"])
     floor = store.floors[0]
+    try:
+        tz = ZoneInfo(store.tz)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise PlanError(floor.floor_id, [f"this machine knows no time zone {store.tz}"]) from error
     return EnginePlan(
         store=store,
         model=PresenceModel(floor),
         zones={zone.zone_id: zone for zone in floor.zones},
-        tz=ZoneInfo(store.tz),
+        tz=tz,
         control_salt=control_salt,
     )

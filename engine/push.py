@@ -125,7 +125,7 @@ async def run_push(settings: Settings, clock: Clock) -> None:
 async def claim_due(database: Database, now: datetime) -> list[Claimed]:
     """The pushes to send now, leased to the caller. Looking costs no writer's turn."""
     async with database.read() as tx:
-        due = await outbox.oldest_due(tx)
+        due = await outbox.next_due(tx)
     if due is None or due > now:
         return []
     async with database.begin() as tx:
@@ -159,10 +159,15 @@ class Sender:
             )
 
     async def _attempt(self, claimed: Claimed) -> End | Again:
-        now = self._clock.now()
-        why_not = await _why_not(claimed, self._database, self._live, now)
+        try:
+            why_not = await _why_not(claimed, self._database, self._live, self._clock.now())
+        except RedisError:
+            # Nothing was sent; without this the lease would run out and cast doubt on that.
+            again_at = self._clock.now() + timedelta(seconds=RETRY_S)
+            return Again(again_at, "presence could not be asked", maybe_sent=False)
         if why_not is not None:
             return why_not
+        now = self._clock.now()
         platform = claimed.platform or ""
         if self._lanes.is_stopped(platform, now):
             return End("expired", "the platform's lane is stopped")

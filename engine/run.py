@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Final
 
+import msgspec
 from redis.exceptions import RedisError
 
 from beacons.floor import PlanError
@@ -17,6 +18,7 @@ from db.connect import DATABASE_ERRORS, Database, open_database
 from db.ids import new_id
 from db.live import Live, open_live
 from db.sealing import SealError, unseal
+from db.visits import Visit
 from engine.identities import Identities, Owner
 from engine.plan import engine_plan
 from engine.store import StoreEngine
@@ -27,8 +29,8 @@ log = logging.getLogger(__name__)
 IDENTITIES_EVERY_S: Final = 1.0
 # Changes are read again from a little before the last reading: a transaction that began earlier
 # may have become visible later.
-OVERLAP: Final = timedelta(seconds=10)
-ERASED_EVERY_S: Final = 60.0
+OVERLAP: Final = timedelta(seconds=30)
+WHOLE_EVERY_S: Final = 60.0
 STORES_EVERY_S: Final = 2.0
 # Presence works in half seconds; twice as often keeps what waits under a quarter of one.
 BLOCK_MS: Final = 200
@@ -96,9 +98,15 @@ async def own_store(
 async def load_store_engine(
     database: Database, store_id: str, identities: Identities, now: datetime
 ) -> StoreEngine:
-    """The store's engine as SQL knows it: its plan, its open visits, how far spools were read."""
+    """The store's engine as SQL knows it: its plan, its open visits, how far spools were read.
+
+    Raises PlanError when the plan cannot be used.
+    """
     async with database.begin() as tx:
-        plan = await stores.load_store(tx, store_id)
+        try:
+            plan = await stores.load_store(tx, store_id)
+        except msgspec.ValidationError as error:
+            raise PlanError(store_id, ["another version wrote it in another form"]) from error
         assert plan is not None, "stores are never deleted"
         ready = engine_plan(plan, await stores.control_salt(tx, store_id))
         store = StoreEngine(ready, identities, await gateways.progress(tx))
@@ -152,7 +160,8 @@ async def _work(
     await live.open_stream(store_id)
     unacknowledged = await live.unacknowledged(store_id, me, ENTRIES_AT_ONCE)
     store.hear(unacknowledged, clock.now())
-    renew_at_s = clock.monotonic_s() + LEASE_EVERY_S
+    renew_at_s = look_at_s = clock.monotonic_s() + LEASE_EVERY_S
+    is_in_doubt = False
     told: Counter[str] = Counter()
     # Whoever left while nobody worked is still in the picture.
     present = frozenset(await live.everyone(store_id))
@@ -161,16 +170,22 @@ async def _work(
             renew_at_s = clock.monotonic_s() + LEASE_EVERY_S
             if not await live.hold_lease(store_id, me):
                 return "another engine has it"
-            if await _plan_changed_at(database, store_id) != plan_of:
-                return "its plan has changed"
         if len(unacknowledged) < UNACKNOWLEDGED_MAX:
             entries = await live.take(store_id, me, ENTRIES_AT_ONCE, BLOCK_MS)
             unacknowledged += entries
             store.hear(entries, clock.now())
         try:
+            if is_in_doubt:
+                store.reread(await _open_visits(database, store_id))
+                is_in_doubt = False
             await write_news(store, database, live, clock.now())
+            if clock.monotonic_s() >= look_at_s:
+                look_at_s = clock.monotonic_s() + LEASE_EVERY_S
+                if await _plan_changed_at(database, store_id) != plan_of:
+                    return "its plan has changed"
         except DATABASE_ERRORS as error:
             log.warning("not written yet", extra={"store": store_id, "why": _kind(error)})
+            is_in_doubt = True
             await clock.sleep(RETRY_S)
             continue
         await live.acknowledge(store_id, unacknowledged)
@@ -188,20 +203,27 @@ async def _plan_changed_at(database: Database, store_id: str) -> datetime | None
         return await stores.changed_at(tx, store_id)
 
 
+async def _open_visits(database: Database, store_id: str) -> list[Visit]:
+    async with database.read() as tx:
+        return await visits.open_visits(tx, store_id)
+
+
 async def _keep_identities(
     database: Database, identities: Identities, key: bytes, clock: Clock
 ) -> None:
     since = clock.now() - OVERLAP
-    erased_due_s = clock.monotonic_s() + ERASED_EVERY_S
+    whole_due_s = clock.monotonic_s() + WHOLE_EVERY_S
     while True:
         await clock.sleep(IDENTITIES_EVERY_S)
         asked = clock.now()
         try:
             await refresh_identities(database, identities, key, since)
-            if clock.monotonic_s() >= erased_due_s:
+            if clock.monotonic_s() >= whole_due_s:
+                # Whatever the readings of changes have missed, erasure above all.
                 async with database.read() as tx:
-                    identities.keep_only(await handsets.known_handsets(tx))
-                erased_due_s = clock.monotonic_s() + ERASED_EVERY_S
+                    identities.keep_only(await handsets.recognisable(tx))
+                await refresh_identities(database, identities, key, None)
+                whole_due_s = clock.monotonic_s() + WHOLE_EVERY_S
         except DATABASE_ERRORS as error:
             log.warning("identities not refreshed", extra={"why": _kind(error)})
         else:

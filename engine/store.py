@@ -34,6 +34,8 @@ FRESH_S: Final = 120.0
 RESUME_WITHIN: Final = timedelta(minutes=5)
 # A shopper who stands still causes no events: this often it is written that they are still here.
 HEARD_NOTED_EVERY: Final = timedelta(minutes=1)
+# Presence is about two seconds behind; a belief much older is no ground for an offer.
+DECIDE_WITHIN: Final = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,11 @@ class StoreEngine:
             else:
                 stale.append(visit)
         return stale
+
+    def reread(self, open_visits: Sequence[Visit]) -> None:
+        """Take SQL's word for which visits are open: a commit may have gone through although its
+        answer was lost."""
+        self._visits = {visit.handset_id: visit for visit in open_visits}
 
     def hear(self, entries: Sequence[StreamEntry], now: datetime) -> None:
         """Take in what the gateways sent and let presence go on to `now`."""
@@ -213,6 +220,10 @@ class StoreEngine:
                 await visits.enter_zone(tx, visit.visit_id, event.zone_id, since, event.confidence)
                 await visits.heard_until(tx, visit.visit_id, at)
             case Dwelling():
+                if now - at > DECIDE_WITHIN:
+                    # It waited for a database that was away: who knows where they are now.
+                    self.counts["dwells_too_old"] += 1
+                    return None
                 return await decide_here(tx, live, self.plan, visit, event, now, self._reserved)
             case Left():
                 await visits.leave_zones(tx, visit.visit_id, at)
@@ -222,6 +233,7 @@ class StoreEngine:
                 await visits.close_visit(tx, visit.visit_id, last)
                 await keep_until(tx, [visit.shopper_id], last)
                 del self._draft[event.device]
+                self._owners.pop(event.device, None)
             case _:
                 assert_never(event)
         return None

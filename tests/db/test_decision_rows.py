@@ -113,6 +113,19 @@ async def test_a_receipt_reported_twice_is_one(
         assert await receipts.add_receipts(tx, person.handset_id, [opened]) == 0
 
 
+async def test_one_handset_has_one_receipt_of_a_kind_for_a_decision(
+    database: Database, clock: VirtualClock, person: Person
+) -> None:
+    async with database.begin() as tx:
+        decision_id = await a_send(tx, person, clock.now())
+        shown = [Receipt(f"r-{n}", decision_id, "displayed", clock.now()) for n in range(3)]
+        opened = Receipt("r-9", decision_id, "opened", clock.now())
+
+        assert await receipts.add_receipts(tx, person.handset_id, shown) == 1
+        assert await receipts.add_receipts(tx, person.handset_id, [shown[2], opened]) == 1
+        assert await receipts.add_receipts(tx, "their other handset", [shown[1]]) == 1
+
+
 async def test_an_offer_belongs_to_its_shopper(
     database: Database, clock: VirtualClock, person: Person
 ) -> None:
@@ -122,7 +135,27 @@ async def test_an_offer_belongs_to_its_shopper(
         offer = await receipts.sent_offer(tx, decision_id, person.shopper_id)
         assert offer is not None
         assert (offer.campaign_id, offer.visit_id) == ("pasta", person.visit_id)
+        assert not offer.came_to_nothing
         assert await receipts.sent_offer(tx, decision_id, "somebody else") is None
+
+
+async def test_a_released_send_is_known_as_one_that_came_to_nothing(
+    database: Database, clock: VirtualClock, person: Person
+) -> None:
+    now = clock.now()
+    async with database.begin() as tx:
+        kept = await a_send(tx, person, now, campaign_id="rice")
+        released = await a_send(tx, person, now)
+        await decisions.release_send(tx, released, now)
+
+        offer = await receipts.sent_offer(tx, released, person.shopper_id)
+        assert offer is not None
+        assert offer.came_to_nothing
+        assert await receipts.released_sends(tx, person.shopper_id, now) == {released}
+        assert kept not in await receipts.released_sends(tx, person.shopper_id, now)
+        later = now + timedelta(microseconds=1)
+        assert await receipts.released_sends(tx, person.shopper_id, later) == frozenset()
+        assert await receipts.released_sends(tx, "somebody else", now) == frozenset()
 
 
 async def test_an_offer_is_redeemed_once_however_many_try(

@@ -105,7 +105,7 @@ async def test_the_ledger_of_an_erased_shopper_leads_nowhere(
         assert await consents.standing_consents(tx, shopper_id) == frozenset(Purpose)
         assert await handsets.load_handset(tx, handset_id) is None
         assert await handsets.push_target(tx, handset_id) is None
-        assert await handsets.known_handsets(tx) == set()
+        assert await handsets.recognisable(tx) == set()
 
 
 async def _count(database: Database, *named: str) -> list[int]:

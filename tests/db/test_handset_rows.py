@@ -1,9 +1,12 @@
 """Shoppers and handsets in SQL: secrets, push targets, consents, browsing."""
 
 import asyncio
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from config.clock import VirtualClock
 from db import browsing, consents, handsets
@@ -12,6 +15,8 @@ from db.connect import Database
 from db.handsets import Handset, HeardHandset, PushTarget
 from offers.situation import Browsed
 from shoppers.consent import Grant, Purpose
+
+LATER = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -28,7 +33,6 @@ async def test_a_handset_comes_back_as_it_registered(database: Database, handset
         assert await handsets.load_handset(tx, handset.handset_id) == handset
         assert await handsets.load_handset(tx, "nobody") is None
         assert await handsets.handsets_of(tx, handset.shopper_id) == [handset.handset_id]
-        assert await handsets.known_handsets(tx) == {handset.handset_id}
 
 
 async def test_the_engine_is_told_of_secrets_and_of_every_change(
@@ -126,13 +130,83 @@ async def test_the_ledger_keeps_every_answer_in_its_order(
         assert await consents.standing_consents(tx, "nobody") == frozenset()
 
 
+async def test_an_answer_that_repeats_the_standing_one_is_not_written_again(
+    database: Database, clock: VirtualClock, handset: Handset
+) -> None:
+    yes = Grant(Purpose.PROFILING, True, "v1", "fr-FR", clock.now())
+    no = replace(yes, granted=False)
+    other_text = replace(no, text_version="v2")
+    other_words = replace(other_text, locale="en-GB")
+    async with database.begin() as tx:
+        await consents.add_grants(tx, handset.shopper_id, [yes, replace(yes, at=LATER), no, no])
+        await consents.add_grants(tx, handset.shopper_id, [no, other_text])
+        await consents.add_grants(tx, handset.shopper_id, [other_text, other_words, yes])
+
+        assert await consents.ledger(tx, handset.shopper_id) == [
+            yes, no, other_text, other_words, yes,
+        ]  # fmt: skip
+        assert await consents.last_answers(tx, handset.shopper_id) == [yes]
+
+
+async def test_a_days_answers_are_bounded_but_never_a_withdrawal(
+    database: Database, clock: VirtualClock, handset: Handset
+) -> None:
+    shopper_id = handset.shopper_id
+    yes = Grant(Purpose.PROFILING, True, "v1", "fr-FR", clock.now())
+    no = replace(yes, granted=False)
+    async with database.begin() as tx:
+        for _ in range(consents.CHANGES_A_DAY // 2):
+            assert await consents.add_grants(tx, shopper_id, [no, yes])
+        full = await consents.ledger(tx, shopper_id)
+        assert len(full) == consents.CHANGES_A_DAY
+
+        other = replace(yes, purpose=Purpose.LOCATION_BLE)
+        assert not await consents.add_grants(tx, shopper_id, [other])
+        assert not await consents.add_grants(tx, shopper_id, [no, other])
+        # What never stood is no withdrawal.
+        assert not await consents.add_grants(tx, shopper_id, [replace(other, granted=False)])
+        assert await consents.add_grants(tx, shopper_id, [yes])  # nothing new
+        assert await consents.ledger(tx, shopper_id) == full
+
+        assert await consents.add_grants(tx, shopper_id, [no])
+        assert not await consents.add_grants(tx, shopper_id, [replace(no, text_version="v2")])
+        assert await consents.ledger(tx, shopper_id) == [*full, no]
+        assert await consents.add_grants(tx, "somebody else", [yes])
+
+        assert await consents.add_grants(
+            tx, shopper_id, [replace(yes, at=clock.now() + timedelta(days=1, microseconds=1))]
+        )
+
+
+async def test_what_stands_is_found_without_reading_the_ledger(
+    sqlite_database: Database,
+) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def note(*given: Any) -> None:
+        asked.append((given[2], given[3]))
+
+    async with sqlite_database.read() as tx:
+        event.listen(sqlite_database.engine.sync_engine, "before_cursor_execute", note)
+        await consents.standing_consents(tx, "somebody")
+        event.remove(sqlite_database.engine.sync_engine, "before_cursor_execute", note)
+        ((statement, parameters),) = asked
+        rows = await tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        plan = [row.detail for row in rows]
+
+    assert [step for step in plan if step.startswith("SCAN")] == []
+    by_purpose = "SEARCH consents USING COVERING INDEX ix_consents_last (shopper_id=? AND purpose=?"
+    assert sum(step.startswith(by_purpose) for step in plan) == len(Purpose)
+
+
 async def test_two_that_lock_a_shopper_take_turns(database: Database, handset: Handset) -> None:
     order: list[str] = []
     locked = asyncio.Event()
 
     async def first() -> None:
         async with database.begin() as tx:
-            await handsets.lock_shopper(tx, handset.shopper_id)
+            assert await handsets.lock_shopper(tx, handset.shopper_id)
+            assert not await handsets.lock_shopper(tx, "somebody erased")
             locked.set()
             async with database.read() as other:  # a round trip in which the second could go on
                 await handsets.load_handset(other, handset.handset_id)

@@ -248,7 +248,7 @@ async def test_what_waits_and_what_came_of_the_rest_is_told(
     database: Database, clock: VirtualClock, person: Person
 ) -> None:
     async with database.read() as tx:
-        assert await outbox.oldest_due(tx) is None
+        assert await outbox.next_due(tx) is None
         assert await outbox.outcomes(tx) == {}
     due_at = clock.now()
     await _send(database, clock, person, person.handset_id, "tablet")
@@ -257,7 +257,7 @@ async def test_what_waits_and_what_came_of_the_rest_is_told(
     await _settle(database, clock, first, "delivered")
 
     async with database.read() as tx:
-        assert await outbox.oldest_due(tx) == due_at
+        assert await outbox.next_due(tx) == due_at + outbox.LEASE
         assert await outbox.outcomes(tx) == {"delivered": 1, "pending": 1}
 
 

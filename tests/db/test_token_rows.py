@@ -12,6 +12,7 @@ from db.connect import Database
 from db.handsets import register
 from db.tables import refresh_tokens
 from db.tokens import Refusal, Spent
+from tests.db.waiting import until_somebody_waits
 
 DAY = timedelta(days=1)
 
@@ -85,6 +86,24 @@ async def test_of_several_that_spend_a_token_at_once_one_may_and_the_family_ends
         revoked = (await tx.execute(select(refresh_tokens.c.revoked_at))).scalars().all()
     assert len(revoked) == 2
     assert None not in revoked
+
+
+async def test_a_copy_used_during_a_refresh_ends_the_token_that_the_refresh_makes(
+    database: Database, clock: VirtualClock, handset_id: str
+) -> None:
+    stolen = await _issue(database, clock, handset_id)
+    spent = await _spend(database, clock, stolen)
+    assert isinstance(spent, Spent)
+    current = await _issue(database, clock, handset_id, spent.family)
+
+    async with asyncio.TaskGroup() as tasks, database.begin() as tx:
+        assert isinstance(await tokens.spend(tx, current, clock.now()), Spent)
+        newest = await tokens.issue(tx, handset_id, clock.now() + DAY, spent.family)
+        copying = tasks.create_task(_spend(database, clock, stolen), name="the copy")
+        await until_somebody_waits(database)
+
+    assert copying.result() is Refusal.REUSED
+    assert await _spend(database, clock, newest) is Refusal.UNKNOWN
 
 
 async def test_an_expired_token_is_unknown(

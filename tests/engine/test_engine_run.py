@@ -16,6 +16,7 @@ from db.connect import Database, open_database
 from db.live import Here, Live, open_live
 from db.sealing import seal
 from db.tables import decisions, gateway_progress, sends, visits, zone_visits
+from db.tables import shoppers as shopper_rows
 from engine.identities import Identities
 from engine.jobs import run_jobs
 from engine.run import own_store, refresh_identities, run_engine
@@ -320,8 +321,7 @@ async def test_jobs_erase_what_is_due_each_hour(shop: Shop, tmp_path: Path) -> N
     settings = load_settings(database_url=f"sqlite+aiosqlite:///{tmp_path}/corsia.sqlite3")
 
     async def shoppers() -> int:
-        async with shop.database.read() as tx:
-            return len(await handsets.known_handsets(tx))
+        return len(await shop.rows(shopper_rows))
 
     await shop.clock.advance(729 * 86_400)
     async with running(run_jobs(settings, shop.clock)):

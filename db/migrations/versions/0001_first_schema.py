@@ -43,7 +43,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_consents")),
     )
     with op.batch_alter_table("consents", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_consents_shopper_id"), ["shopper_id"], unique=False)
+        batch_op.create_index("ix_consents_last", ["shopper_id", "purpose", "id"], unique=False)
 
     op.create_table(
         "shoppers",
@@ -156,6 +156,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_visits_erase_after"), ["erase_after"], unique=False)
         batch_op.create_index(batch_op.f("ix_visits_shopper_id"), ["shopper_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_visits_store_id"), ["store_id"], unique=False)
+        batch_op.create_index(
+            "uq_visits_open",
+            ["store_id", "handset_id"],
+            unique=True,
+            sqlite_where=sa.text("left_at is null"),
+            postgresql_where=sa.text("left_at is null"),
+        )
 
     op.create_table(
         "decisions",
@@ -303,6 +310,12 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.UniqueConstraint(
+            "decision_id",
+            "handset_id",
+            "kind",
+            name=op.f("uq_receipts_decision_id_handset_id_kind"),
+        ),
+        sa.UniqueConstraint(
             "handset_id", "receipt_id", name=op.f("uq_receipts_handset_id_receipt_id")
         ),
     )
@@ -371,6 +384,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("outbox", schema=None) as batch_op:
         batch_op.create_index("ix_outbox_due", ["state", "due_at"], unique=False)
+        batch_op.create_index(
+            "ix_outbox_leased",
+            ["lease"],
+            unique=False,
+            sqlite_where=sa.text("lease is not null"),
+            postgresql_where=sa.text("lease is not null"),
+        )
 
     op.create_table(
         "redemptions",
@@ -413,6 +433,11 @@ def downgrade() -> None:
 
     op.drop_table("redemptions")
     with op.batch_alter_table("outbox", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_outbox_leased",
+            sqlite_where=sa.text("lease is not null"),
+            postgresql_where=sa.text("lease is not null"),
+        )
         batch_op.drop_index("ix_outbox_due")
 
     op.drop_table("outbox")
@@ -451,6 +476,11 @@ def downgrade() -> None:
 
     op.drop_table("decisions")
     with op.batch_alter_table("visits", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_visits_open",
+            sqlite_where=sa.text("left_at is null"),
+            postgresql_where=sa.text("left_at is null"),
+        )
         batch_op.drop_index(batch_op.f("ix_visits_store_id"))
         batch_op.drop_index(batch_op.f("ix_visits_shopper_id"))
         batch_op.drop_index(batch_op.f("ix_visits_erase_after"))
@@ -477,7 +507,7 @@ def downgrade() -> None:
 
     op.drop_table("shoppers")
     with op.batch_alter_table("consents", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_consents_shopper_id"))
+        batch_op.drop_index("ix_consents_last")
 
     op.drop_table("consents")
     with op.batch_alter_table("campaigns", schema=None) as batch_op:
