@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import String, bindparam, cast, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.connect import insert_once
@@ -16,6 +16,8 @@ from offers.situation import Browsed
 KEPT: Final = timedelta(days=365)
 # More than this much recent browsing changes no decision.
 RECENT_MAX: Final = 100
+# What a decision notes of browsing when there was none: a count, or in older rows a list.
+_NOTHING_BROWSED: Final = ("0", "[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,10 @@ async def forget_browsing(tx: AsyncConnection, shopper_id: str) -> None:
     """Profiling consent was withdrawn: what was looked at is deleted, also from the decisions that
     saw it; what else they saw remains their reason."""
     await tx.execute(delete(browsing).where(browsing.c.shopper_id == shopper_id))
-    browsed = decisions.c.seen["browsed"].as_string()
+    browsed = cast(decisions.c.seen["browsed"].as_string(), String)
     rows = await tx.execute(
         select(decisions.c.id, decisions.c.seen).where(
-            decisions.c.shopper_id == shopper_id, browsed.is_not(None), browsed != "[]"
+            decisions.c.shopper_id == shopper_id, browsed.not_in(_NOTHING_BROWSED)
         )
     )
     scrubbed = [

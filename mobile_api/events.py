@@ -8,7 +8,7 @@ from aiohttp import web
 from db.browsing import BrowsingEvent, add_browsing
 from db.consents import standing_consents
 from db.receipts import Receipt, add_receipts, sent_offer
-from mobile_api.gate import caller
+from mobile_api.gate import locked_caller
 from mobile_api.models import BrowsingEvents, Receipts, Stored
 from mobile_api.operations import Security, operation
 from mobile_api.parts import CLOCK, DB
@@ -27,7 +27,8 @@ async def add_events(request: web.Request, body: BrowsingEvents) -> Stored:
         for e in body.events
     ]
     async with request.app[DB].begin() as tx:
-        shopper_id = (await caller(tx, request)).shopper_id
+        # Locked before the consents are read: they are not withdrawn before this is stored.
+        shopper_id = (await locked_caller(tx, request)).shopper_id
         if Purpose.PROFILING not in await standing_consents(tx, shopper_id):
             return Stored(stored=0)
         return Stored(stored=await add_browsing(tx, shopper_id, events, now))
@@ -36,14 +37,15 @@ async def add_events(request: web.Request, body: BrowsingEvents) -> Stored:
 async def add_push_receipts(request: web.Request, body: Receipts) -> Stored:
     """Report what became of pushes
 
-    Repeats by receipt_id are harmless. One decision that is not this shopper's refuses them all.
+    Repeats are harmless: for each decision one of a kind is stored. One decision that is not this
+    shopper's refuses them all.
     """
     now = request.app[CLOCK].now()
     receipts = [
         Receipt(r.receipt_id, r.decision_id, r.kind, _not_after(r.at, now)) for r in body.receipts
     ]
     async with request.app[DB].begin() as tx:
-        handset = await caller(tx, request)
+        handset = await locked_caller(tx, request)
         for decision_id in {receipt.decision_id for receipt in receipts}:
             if await sent_offer(tx, decision_id, handset.shopper_id) is None:
                 raise RefusedError(UNKNOWN_DECISION)

@@ -1,6 +1,7 @@
 """The in-app feed, and the answer to "why did I get this?": both from stored decisions alone."""
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,6 +10,7 @@ from aiohttp import web
 
 from db.campaigns import load_campaigns
 from db.decisions import StoredDecision, decisions_of, load_decision
+from db.receipts import released_sends
 from mobile_api.gate import caller
 from mobile_api.models import DecisionExplained, DecisionPath, Feed, FeedOffer
 from mobile_api.operations import Security, operation
@@ -53,21 +55,25 @@ class FeedItem:
 
 
 def feed_items(
-    decisions: Iterable[StoredDecision], campaigns: Mapping[str, Campaign], now: datetime
+    decisions: Iterable[StoredDecision],
+    released: AbstractSet[str],
+    campaigns: Mapping[str, Campaign],
+    now: datetime,
 ) -> list[FeedItem]:
     """What the feed shows, each campaign once: what was sent first, then what nearly was.
 
-    decisions: newest first.
+    decisions: newest first. released: those whose sends reached nobody, and so were not sent.
     """
     sent: dict[str, FeedItem] = {}
     nearly: dict[str, FeedItem] = {}
     for decision in decisions:
+        was_sent = decision.outcome == "send" and decision.decision_id not in released
         for weighed in decision.weighed:
             campaign = campaigns.get(weighed["campaign_id"])
             if campaign is None or is_over(campaign, now):
                 continue
             reasons = tuple(weighed["relevance"])
-            if decision.outcome == "send" and decision.campaign_id == campaign.campaign_id:
+            if was_sent and decision.campaign_id == campaign.campaign_id:
                 item = FeedItem(campaign, decision.decision_id, decision.zone_id, reasons)
                 sent.setdefault(campaign.campaign_id, item)
             elif campaign.status is Status.LIVE and set(weighed["against"]) <= _SHOWN_REASONS:
@@ -91,6 +97,7 @@ async def offer_feed(request: web.Request) -> Feed:
     async with request.app[DB].read() as tx:
         handset = await caller(tx, request)
         taken = await decisions_of(tx, handset.shopper_id, now - FEED_SPAN, FEED_DECISIONS)
+        released = await released_sends(tx, handset.shopper_id, now - FEED_SPAN)
         campaigns = {c.campaign_id: c for c in await load_campaigns(tx)} if taken else {}
     return Feed(
         offers=[
@@ -103,7 +110,7 @@ async def offer_feed(request: web.Request) -> Feed:
                 valid_until=item.campaign.valid_until,
                 reasons=list(item.reasons),
             )
-            for item in feed_items(taken, campaigns, now)
+            for item in feed_items(taken, released, campaigns, now)
         ]
     )
 

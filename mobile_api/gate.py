@@ -10,7 +10,7 @@ import redis.exceptions
 from aiohttp import hdrs, web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.handsets import Handset, load_handset
+from db.handsets import Handset, load_handset, lock_shopper
 from mobile_api.operations import Security
 from mobile_api.parts import CLOCK, LIVE, RATES, SIGNER, Rate
 from mobile_api.problems import TOO_MANY_REQUESTS, UNAUTHENTICATED, RefusedError
@@ -24,8 +24,8 @@ _CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
 async def gate(request: web.Request, security: Security) -> None:
     """Nothing, when the caller may pass. Raises RefusedError.
 
-    A gateway is told by its signature, which covers the body: its handler checks it, and then
-    the gateway's limit.
+    A gateway is told by its signature, which covers the body: its handler checks it, and both of
+    its limits.
     """
     match security:
         case Security.HANDSET:
@@ -36,6 +36,15 @@ async def gate(request: web.Request, security: Security) -> None:
             await within_rate(request, f"peer:{_peer(request)}", request.app[RATES].peer)
         case Security.GATEWAY | Security.SYSTEM:
             return
+
+
+async def within_gateways_rate(request: web.Request) -> None:
+    """Count one batch of the address it comes from. Raises RefusedError when it is one too many.
+
+    For before the signature is checked, which costs a body, a look into the database and a curve:
+    until then anybody may have sent it.
+    """
+    await within_rate(request, f"gateways:{_peer(request)}", request.app[RATES].gateways_peer)
 
 
 async def within_rate(request: web.Request, client: str, rate: Rate) -> None:
@@ -59,6 +68,15 @@ async def caller(tx: AsyncConnection, request: web.Request) -> Handset:
     """The handset that asks. Raises RefusedError when it was erased after its token was made."""
     handset = await load_handset(tx, request[HANDSET_ID])
     if handset is None:
+        raise RefusedError(UNAUTHENTICATED, headers=_CHALLENGE)
+    return handset
+
+
+async def locked_caller(tx: AsyncConnection, request: web.Request) -> Handset:
+    """The handset that asks, for a call that writes: its shopper is neither erased nor changed by
+    anybody else before the transaction ends. Raises RefusedError when they have been erased."""
+    handset = await caller(tx, request)
+    if not await lock_shopper(tx, handset.shopper_id):
         raise RefusedError(UNAUTHENTICATED, headers=_CHALLENGE)
     return handset
 

@@ -19,7 +19,7 @@ from beacons.sighting import (
 )
 from config.http_signature import SignatureError, SignatureInput, check_signature, signature_input
 from db.gateways import Gateway, enrol, load_gateway
-from mobile_api.gate import within_rate
+from mobile_api.gate import within_gateways_rate, within_rate
 from mobile_api.metrics import METRICS
 from mobile_api.models import BatchTaken, Enrolled, Enrolment, GatewayPath
 from mobile_api.operations import RawBody, Security, operation, read_body
@@ -98,6 +98,7 @@ async def take_sightings(request: web.Request, path: GatewayPath) -> BatchTaken:
 async def _take(request: web.Request, gateway_id: str) -> BatchTaken:
     now = request.app[CLOCK].now()
     counted = request.app[METRICS].sightings
+    await within_gateways_rate(request)
     said = _signed_by(request, gateway_id)
     body = await read_body(request, (MSGPACK, JSON))
     gateway = await _proven(request, said, body, now)

@@ -4,17 +4,17 @@ import base64
 import logging
 import secrets
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from beacons.ceid import WINDOW_S
 from db import browsing, consents, handsets, tokens
 from db.handsets import Handset
 from db.sealing import seal, unseal
-from mobile_api.gate import caller
+from mobile_api.gate import caller, locked_caller
 from mobile_api.models import (
     Ceid,
     ConsentChange,
@@ -29,7 +29,12 @@ from mobile_api.models import (
 )
 from mobile_api.operations import Security, operation
 from mobile_api.parts import CLOCK, DB, OPERATOR, SIGNER, Operator
-from mobile_api.problems import REFRESH_INVALID, REFRESH_REUSED, RefusedError
+from mobile_api.problems import (
+    REFRESH_INVALID,
+    REFRESH_REUSED,
+    TOO_MANY_REQUESTS,
+    RefusedError,
+)
 from mobile_api.tokens import REFRESH_LIFE, TokenSigner
 from shoppers.consent import Grant, Purpose, standing
 
@@ -37,6 +42,8 @@ log = logging.getLogger(__name__)
 
 # Of CEID v1 (DESIGN section 4): the key of one handset.
 SECRET_OCTETS: Final = 32
+# Room for more answers comes back as those of the day before grow older than a day, one by one.
+TOO_MANY_CHANGES_WAIT: Final = timedelta(hours=1)
 
 
 async def register_handset(request: web.Request, body: Registration) -> Registered:
@@ -95,21 +102,24 @@ async def handset_state(request: web.Request) -> HandsetState:
 async def change_consents(request: web.Request, body: ConsentChange) -> HandsetState:
     """Add answers to the consent ledger
 
+    An answer that stands already is not added again. More changes in a day than anybody makes are
+    refused, except to withdraw what stands.
     Granting location_ble makes a secret where there is none. Withdrawing it deletes the secret, so
     that nothing heard before can be linked; withdrawing profiling deletes what was browsed.
     """
     now = request.app[CLOCK].now()
     async with request.app[DB].begin() as tx:
-        handset = await caller(tx, request)
-        await handsets.lock_shopper(tx, handset.shopper_id)
-        await consents.add_grants(tx, handset.shopper_id, _grants(body.consents, now))
+        handset = await locked_caller(tx, request)
+        if not await consents.add_grants(tx, handset.shopper_id, _grants(body.consents, now)):
+            seconds = int(TOO_MANY_CHANGES_WAIT.total_seconds())
+            raise RefusedError(TOO_MANY_REQUESTS, headers={hdrs.RETRY_AFTER: str(seconds)})
         return await _settled(tx, handset, request.app[OPERATOR], now)
 
 
 async def set_push_target(request: web.Request, body: PushTarget) -> None:
     """Say where this handset's pushes go"""
     async with request.app[DB].begin() as tx:
-        handset = await caller(tx, request)
+        handset = await locked_caller(tx, request)
         target = handsets.PushTarget(handset.handset_id, body.kind, body.value, body.platform)
         await handsets.set_push_target(tx, target, request.app[CLOCK].now())
 
@@ -141,14 +151,13 @@ async def _settled(
 
 
 async def _state(tx: AsyncConnection, handset: Handset, operator: Operator) -> HandsetState:
-    ledger = await consents.ledger(tx, handset.shopper_id)
-    last = {grant.purpose: grant for grant in ledger}
+    answers = await consents.last_answers(tx, handset.shopper_id)
     return HandsetState(
         handset_id=handset.handset_id,
         shopper_id=handset.shopper_id,
         tenant=operator.tenant,
         namespace=operator.namespace,
-        ceid=_ceid(handset, operator, standing(ledger)),
+        ceid=_ceid(handset, operator, standing(answers)),
         consents=[
             GrantState(
                 purpose=grant.purpose,
@@ -157,7 +166,7 @@ async def _state(tx: AsyncConnection, handset: Handset, operator: Operator) -> H
                 locale=grant.locale,
                 at=grant.at,
             )
-            for grant in sorted(last.values(), key=lambda grant: grant.purpose)
+            for grant in sorted(answers, key=lambda grant: grant.purpose)
         ],
     )
 

@@ -35,6 +35,10 @@ class Rates:
     # Ten batches a second is the fastest a gateway can be set to; five times that lets one that
     # was offline catch up.
     gateway: Rate = Rate(3_000, 600)
+    # All gateways of a store may stand behind one address, and count here before they are known.
+    # A big store: 200 gateways at two batches a second, which is half of this; the rest is for
+    # catching up. The burst is ten seconds of it.
+    gateways_peer: Rate = Rate(48_000, 4_000)
     # An app in use asks every few seconds; opening it asks a handful of questions at once.
     handset: Rate = Rate(120, 60)
     # All phones of a store may stand behind one address.

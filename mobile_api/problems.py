@@ -65,11 +65,13 @@ INTERNAL_ERROR: Final = ProblemKind("internal-error", 500, "The fault is ours")
 STUCK: Final = ProblemKind("stuck", 503, "The process answers too late")
 NOT_READY: Final = ProblemKind("not-ready", 503, "A part of the service is away")
 
-# What is raised when Redis or the database cannot be reached in time. PostgreSQL's own words for
-# it (starting up, no such database, too many connections) arrive as plain DBAPIError.
+# What may be raised when Redis or the database cannot be reached in time or cannot do its work;
+# is_away tells those from our own faults. PostgreSQL's own words for it (starting up, no such
+# database, too many connections) arrive as plain DBAPIError.
 AWAY: Final = (
     redis.exceptions.ConnectionError,
     redis.exceptions.TimeoutError,
+    redis.exceptions.ResponseError,
     sqlalchemy.exc.DBAPIError,
     sqlalchemy.exc.TimeoutError,
     OSError,  # a server that refuses the connection; TimeoutError is one of them
@@ -81,6 +83,16 @@ _OUR_FAULT: Final = (
     sqlalchemy.exc.NotSupportedError,
     sqlalchemy.exc.ProgrammingError,
 )
+# Redis answers, but takes no writes: full, a replica, part of a cluster that is down.
+_REDIS_REFUSES: Final = (
+    redis.exceptions.OutOfMemoryError,
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.ClusterDownError,
+    redis.exceptions.TryAgainError,
+)
+# The same where the client has no class for it: the first word of what Redis says. It cannot write
+# its snapshot, has lost its replicas, or is held up by a script.
+_REDIS_REFUSES_WITH: Final = frozenset({"MISCONF", "NOREPLICAS", "BUSY"})
 _OF_STATUS: Final = {
     kind.status: kind for kind in (NOT_FOUND, METHOD_NOT_ALLOWED, TOO_LARGE, MALFORMED_REQUEST)
 }
@@ -168,6 +180,9 @@ async def problems_middleware(request: web.Request, handler: Handler) -> web.Str
 
 def is_away(error: Exception) -> bool:
     """Whether the error says that Redis or the database is away, and not that we are wrong."""
+    if isinstance(error, redis.exceptions.ResponseError):
+        code = str(error).partition(" ")[0]
+        return isinstance(error, _REDIS_REFUSES) or code in _REDIS_REFUSES_WITH
     return isinstance(error, AWAY) and not isinstance(error, _OUR_FAULT)
 
 

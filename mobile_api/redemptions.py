@@ -8,7 +8,7 @@ from aiohttp import web
 from db.campaigns import load_campaign
 from db.receipts import Redemption, redeem, redemption_of, sent_offer
 from mobile_api.feed import is_over
-from mobile_api.gate import caller
+from mobile_api.gate import locked_caller
 from mobile_api.models import Redeemed, RedemptionHeaders, RedemptionRequest
 from mobile_api.operations import Answer, Security, operation
 from mobile_api.parts import CLOCK, DB
@@ -25,11 +25,12 @@ async def redeem_offer(
     """Redeem an offer
 
     The same Idempotency-Key again gives the same answer, with 200; another key is refused once the
-    offer has been used.
+    offer has been used. An offer whose push reached no handset is over: what it had reserved of its
+    campaign's budget went to others.
     """
     now, key = request.app[CLOCK].now(), headers.idempotency_key
     async with request.app[DB].begin() as tx:
-        handset = await caller(tx, request)
+        handset = await locked_caller(tx, request)
         offer = await sent_offer(tx, body.decision_id, handset.shopper_id)
         if offer is None:
             raise RefusedError(UNKNOWN_DECISION)
@@ -37,7 +38,7 @@ async def redeem_offer(
         if before is not None:
             return Answer(_own(before, key), status=200)
         campaign = await load_campaign(tx, offer.campaign_id)
-        if campaign is None or is_over(campaign, now):
+        if campaign is None or offer.came_to_nothing or is_over(campaign, now):
             raise RefusedError(OFFER_OVER)
         # Two requests may both have seen none: the unique key decides, and the later one gets the
         # answer of the earlier.

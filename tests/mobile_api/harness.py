@@ -26,7 +26,7 @@ from db.gateways import new_enrolment_code
 from db.ids import new_id
 from db.live import Live, SentBefore
 from db.tables import gateways, stores
-from db.visits import open_visit
+from db.visits import close_visit, open_visit
 from mobile_api.app import make_app
 from mobile_api.parts import Rates
 from offers.campaign import Campaign, Offer, Status
@@ -193,7 +193,10 @@ class Api:
         sent: bool = True,
         reasons: Sequence[str] = (),
     ) -> str:
-        """A decision for the phone's shopper about the first weighed campaign; its id."""
+        """A decision for the phone's shopper about the first weighed campaign; its id.
+
+        Each is of a visit of its own, over by now: a handset has one open visit to a store.
+        """
         now, decision_id = self.clock.now(), new_id()
         campaign_id = weighed[0].campaign_id
         async with self.database.begin() as tx:
@@ -218,6 +221,7 @@ class Api:
             if sent:
                 one = SentBefore(decision_id, campaign_id, visit.visit_id, now)
                 assert await store_send(tx, one, phone.shopper_id)
+            await close_visit(tx, visit.visit_id, now)
         return decision_id
 
     async def rows(self, table: Table) -> int:

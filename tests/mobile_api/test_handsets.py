@@ -6,13 +6,22 @@ from typing import Any
 
 import jwt
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from db.connect import Database
 from db.consents import ledger
 from db.handsets import push_target
-from db.tables import browsing, consents, handsets, push_targets, refresh_tokens, shoppers
+from db.tables import (
+    browsing,
+    consents,
+    decisions,
+    handsets,
+    push_targets,
+    refresh_tokens,
+    shoppers,
+)
 from mobile_api.parts import Rate, Rates
+from offers.situation import Weighed
 from tests.mobile_api.conftest import Serve
 from tests.mobile_api.harness import ALL_CONSENTS, Answered, Api, Phone, grants, registration
 
@@ -303,6 +312,47 @@ async def test_withdrawing_profiling_deletes_what_was_browsed(api: Api) -> None:
         assert (await one.call("POST", "/v1/me/events", {"events": [event]})).status == 202
     await consent(phone, ("profiling",), granted=False)
     assert await api.rows(browsing) == 1
+
+
+async def test_withdrawing_profiling_takes_what_was_browsed_out_of_decisions(
+    api_on_both: Api,
+) -> None:
+    api = api_on_both
+    phone, other = await api.phone(), await api.phone()
+    browsed = {"country": "IT", "browsed": [{"kind": "viewed", "category": "tea"}]}
+    count = {"country": "IT", "browsed": 3}
+    nothing = {"country": "IT", "browsed": []}
+    none = {"country": "IT", "browsed": 0}
+    seen_by_mine: tuple[object, ...] = (browsed, count, nothing, none, {})
+    for one, seen in [(other, browsed), *((phone, seen) for seen in seen_by_mine)]:
+        decision_id = await api.decision(one, (Weighed("c1", 1.0, (), ()),))
+        async with api.database.begin() as tx:
+            await tx.execute(
+                update(decisions).where(decisions.c.id == decision_id).values(seen=seen)
+            )
+
+    await consent(phone, ("profiling",), granted=False)
+
+    async with api.database.read() as tx:
+        rows = (await tx.execute(select(decisions.c.shopper_id, decisions.c.seen))).all()
+    mine = [row.seen for row in rows if row.shopper_id == phone.shopper_id]
+    left: list[object] = [{"country": "IT"}, {"country": "IT"}, nothing, none, {}]
+    assert sorted(mine, key=str) == sorted(left, key=str)
+    assert [row.seen for row in rows if row.shopper_id == other.shopper_id] == [browsed]
+
+
+async def test_more_consent_changes_than_anybody_makes_in_a_day_are_refused(api: Api) -> None:
+    phone = await api.phone(("profiling", "push_marketing"))
+    flips = [*grants(("location_ble",)), *grants(("location_ble",), granted=False)] * 10
+    for _ in range(10):
+        answered = await phone.call("PUT", "/v1/me/consents", {"consents": flips})
+    lines = await api.rows(consents)
+
+    assert (answered.status, answered.problem) == (429, "too-many-requests")
+    assert int(answered.headers["Retry-After"]) > 0
+    assert lines == 2 + 9 * 20
+    state = await consent(phone, ("profiling", "push_marketing"), granted=False)
+    assert [grant["granted"] for grant in state["consents"]] == [False, False, False]
 
 
 async def test_a_consent_change_that_does_not_fit_changes_nothing(api: Api) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import redis.exceptions
 from sqlalchemy.engine import make_url
 
 from config.clock import SystemClock
@@ -16,6 +17,7 @@ from db.live import Live
 from mobile_api import operations
 from mobile_api.app import run_api
 from mobile_api.health import LAG
+from mobile_api.problems import is_away
 from tests.mobile_api.conftest import Serve
 from tests.mobile_api.harness import Api, batch, registration, settings_of
 
@@ -140,12 +142,12 @@ async def test_an_expectation_is_met_or_passed_over(api: Api) -> None:
 async def test_a_fault_of_ours_tells_nothing(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     phone = await api.phone()
     async with api.database.begin() as tx:
-        # A purpose that no version of ours has known: a broken promise of the database's.
-        await tx.exec_driver_sql("UPDATE consents SET purpose = 'secret-purpose'")
+        # What is no instant: a broken promise of the database's.
+        await tx.exec_driver_sql("UPDATE consents SET at = 'secret-instant'")
     answered = await phone.call("GET", "/v1/me")
     assert (answered.status, answered.problem) == (500, "internal-error")
     assert answered.json().keys() == {"type", "title", "status"}
-    assert "secret-purpose" not in str([vars(record) for record in caplog.records])
+    assert "secret-instant" not in str([vars(record) for record in caplog.records])
     (record,) = [r for r in caplog.records if r.message == "request failed"]
     assert vars(record)["error"] == "ValueError"
     assert vars(record)["route"] == "/v1/me"
@@ -213,6 +215,55 @@ async def test_without_redis_the_process_is_not_ready(
         assert (answered.status, answered.problem) == (503, "not-ready")
         assert answered.json()["detail"] == "redis"
         assert (await api.call("GET", "/livez")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "plain"),
+    [("maxmemory", "1", "0"), ("min-replicas-to-write", "1", "0")],
+    ids=["out of memory", "too few replicas"],
+)
+async def test_a_redis_that_takes_no_writes_is_away(
+    api: Api, setting: str, value: str, plain: str
+) -> None:
+    pi = await api.pi()
+    redis = api.live.redis
+    await redis.config_set(setting, value)
+    try:
+        answered = await pi.send(batch(api.clock.now()))
+    finally:
+        await redis.config_set(setting, plain)
+    assert (answered.status, answered.problem) == (503, "not-ready")
+    assert await api.metric("corsia_batches_total", outcome="not-ready") == 1
+    assert (await pi.send(batch(api.clock.now()))).status == 202
+
+
+async def test_a_redis_that_became_a_replica_is_away(api: Api) -> None:
+    pi = await api.pi()
+    await api.live.redis.replicaof("127.0.0.1", "1")
+    try:
+        answered = await pi.send(batch(api.clock.now()))
+    finally:
+        await api.live.redis.replicaof("NO", "ONE")
+    assert (answered.status, answered.problem) == (503, "not-ready")
+    assert (await pi.send(batch(api.clock.now()))).status == 202
+
+
+@pytest.mark.parametrize(
+    ("said", "away"),
+    [
+        # Sources: redis 7.2, server.c (shared.bgsaveerr, noreplicaserr), script.c (slowscripterr).
+        ("MISCONF Redis is configured to save RDB snapshots, but it's currently unable", True),
+        ("NOREPLICAS Not enough good replicas to write.", True),
+        ("BUSY Redis is busy running a script.", True),
+        ("ERR unknown command 'NOSUCH'", False),
+        ("WRONGTYPE Operation against a key holding the wrong kind of value", False),
+        ("", False),
+    ],
+)
+def test_a_redis_that_refuses_is_away_and_one_that_does_not_understand_us_is_not(
+    said: str, *, away: bool
+) -> None:
+    assert is_away(redis.exceptions.ResponseError(said)) is away
 
 
 async def test_an_older_schema_is_not_ready(api_on_both: Api) -> None:

@@ -375,6 +375,29 @@ async def test_the_limit_of_a_gateway_cannot_be_used_up_by_others(
         assert (await pi.send(batch(api.clock.now()))).status == 202
 
 
+async def test_what_nobody_signed_is_limited_by_address_before_it_is_looked_at(
+    serve: Serve, sqlite_database: Database
+) -> None:
+    rates = Rates(gateways_peer=Rate(per_minute=60, burst=3))
+    async with serve(sqlite_database, rates=rates) as api:
+        pi = await api.pi()
+        answers = [await api.raw("POST", f"/v1/gateways/g{n:02}/sightings", b"") for n in range(5)]
+        assert [a.status for a in answers] == [401, 401, 401, 429, 429]
+        assert answers[-1].headers["Retry-After"] == "1"
+        assert await refusals(api, "too-many-requests") == 2
+        await api.clock.advance(1)
+        assert (await pi.send(batch(api.clock.now()))).status == 202
+
+
+async def test_the_gateways_of_a_big_store_may_share_an_address(api: Api) -> None:
+    pi = await api.pi()
+    # 200 gateways at two batches a second, the worst case: all in the same instant.
+    for seq in range(1, 401):
+        assert (await pi.send(batch(api.clock.now(), seq=seq))).status == 202
+    steady = Rates().gateways_peer
+    assert steady.per_minute >= 200 * 2 * 60
+
+
 async def test_garbage_never_makes_a_fault(api: Api) -> None:
     pi, loop = await api.pi(), asyncio.get_running_loop()
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from db.decisions import release_send
 from db.ids import new_id
 from db.tables import browsing, receipts, redemptions
 from offers.campaign import Status
@@ -249,6 +250,15 @@ async def test_receipts_are_stored_once(api_on_both: Api) -> None:
     assert await api_on_both.rows(receipts) == 2
 
 
+async def test_a_second_receipt_of_a_kind_is_not_stored(api: Api) -> None:
+    phone = await api.phone()
+    decision_id = await api.decision(phone, (WON,))
+    await post_receipts(phone, receipt(decision_id))
+    again = await post_receipts(phone, receipt(decision_id, "receipt-002"))
+    assert (again.status, again.json()) == (202, {"stored": 0})
+    assert await api.rows(receipts) == 1
+
+
 async def test_a_receipt_for_another_shoppers_decision_refuses_them_all(api_on_both: Api) -> None:
     phone, other = await api_on_both.phone(), await api_on_both.phone()
     mine = await api_on_both.decision(phone, (WON,))
@@ -333,6 +343,30 @@ async def test_another_shoppers_offer_is_unknown(api: Api) -> None:
     answered = await redeem(await api.phone(), decision_id)
     assert (answered.status, answered.problem) == (404, "unknown-decision")
     assert await api.rows(redemptions) == 0
+
+
+async def release(api: Api, decision_id: str) -> None:
+    """The send reached no handset: its place under the caps and its budget are given back."""
+    async with api.database.begin() as tx:
+        assert await release_send(tx, decision_id, api.clock.now()) is not None
+
+
+async def test_an_offer_that_reached_nobody_is_not_redeemed(api_on_both: Api) -> None:
+    phone, decision_id = await sent_offer(api_on_both)
+    await release(api_on_both, decision_id)
+    answered = await redeem(phone, decision_id)
+    assert (answered.status, answered.problem) == (409, "offer-over")
+    assert await api_on_both.rows(redemptions) == 0
+
+
+async def test_an_offer_that_reached_nobody_is_shown_in_the_app_as_one_not_sent(
+    api_on_both: Api,
+) -> None:
+    phone, decision_id = await sent_offer(api_on_both)
+    await release(api_on_both, decision_id)
+    assert [(o["campaign_id"], o["decision_id"]) for o in await feed(phone)] == [("c1", None)]
+    await api_on_both.campaign("c1", status=Status.PAUSED)
+    assert await feed(phone) == []
 
 
 async def test_an_offer_that_is_over_is_not_redeemed(api: Api) -> None:
