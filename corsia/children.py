@@ -64,7 +64,12 @@ class Child:
                 backoff_s = FIRST_BACKOFF_S
             log.warning(
                 "child ended, starting it again",
-                extra={"child": self.command.name, "code": self.exit_code, "in_s": backoff_s},
+                extra={
+                    "child": self.command.name,
+                    "code": self.exit_code,
+                    "in_s": backoff_s,
+                    "log": str(self._log_file),
+                },
             )
             await self._clock.sleep(backoff_s)
             backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)

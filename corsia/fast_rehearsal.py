@@ -20,10 +20,10 @@ from beacons.sighting import MAX_SIGHTINGS, Batch, Sighting, encode_batch
 from config.clock import SystemClock, VirtualClock
 from config.settings import Settings, data_key
 from corsia import demo
-from corsia.rehearsal import RehearsalPlan
-from corsia.run_report import RULES, gather
-from corsia.scorecard import Scorecard, score
-from corsia.stack import free_port
+from corsia.rehearsal import RehearsalPlan, Rehearsed
+from corsia.run_report import RULES, failed_calls, gather
+from corsia.scorecard import score
+from corsia.stack import of_its_own
 from db import campaigns, migrate, stores
 from db.connect import Database, open_database
 from db.live import Live, StreamEntry, open_live
@@ -119,16 +119,14 @@ class Parts:
 
 async def rehearse_fast(
     plan: RehearsalPlan, settings: Settings, run_dir: Path, tell: Tell
-) -> Scorecard:
-    """Play it as fast as this machine can; the scorecard."""
+) -> Rehearsed:
+    """Play it as fast as this machine can."""
     floor = plan.floor()
     clock = VirtualClock(SystemClock().now())
     minutes = plan.minutes or 60.0
     async with AsyncExitStack() as stack:
-        settings = settings.model_copy(
+        settings = of_its_own(settings, run_dir).model_copy(
             update={
-                "data_dir": run_dir / "data",
-                "api_port": free_port(settings.api_host),
                 "redis_url": await stack.enter_async_context(
                     embedded_redis(run_dir / "redis", SystemClock())
                 ),
@@ -189,7 +187,8 @@ async def rehearse_fast(
         await _play(plan, minutes, floor, crowd, in_flight, parts, tell)
         run_log.flush()
         spooled = sum(gateway.sightings for gateway in parts.gateways.values())
-        return score(await gather(database, floor.store_id, run_dir, spooled), RULES)
+        records = await gather(database, floor.store_id, run_dir, spooled)
+        return Rehearsed(score(records, RULES), failed_calls(run_dir))
 
 
 async def _play(

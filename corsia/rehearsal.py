@@ -14,9 +14,9 @@ from config.settings import Settings
 from corsia import demo
 from corsia.children import Command
 from corsia.relay import Relay, open_relay
-from corsia.run_report import RULES, gather
+from corsia.run_report import RULES, failed_calls, gather
 from corsia.scorecard import Scorecard, score
-from corsia.stack import Stack, StackError, free_port, open_stack, simulator_ready
+from corsia.stack import Stack, StackError, of_its_own, open_stack, simulator_ready
 from db import campaigns, outbox, stores
 from firmware_sim.floor import Floor, load_floor, supermarket
 from firmware_sim.recording import load_recording
@@ -57,14 +57,20 @@ class RehearsalPlan:
         return supermarket() if self.store is None else load_floor(self.store)
 
 
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """How it went. failed_calls: what handsets asked of the API and did not get; each is a bug."""
+
+    card: Scorecard
+    failed_calls: tuple[str, ...]
+
+
 async def rehearse(
     plan: RehearsalPlan, settings: Settings, run_dir: Path, clock: Clock, tell: Tell
-) -> Scorecard:
-    """Play it in real time with the real processes; the scorecard. Raises StackError."""
+) -> Rehearsed:
+    """Play it in real time with the real processes. Raises StackError."""
     floor = plan.floor()
-    settings = settings.model_copy(
-        update={"data_dir": run_dir / "data", "api_port": free_port(settings.api_host)}
-    )
+    settings = of_its_own(settings, run_dir)
     async with asyncio.TaskGroup() as tasks, AsyncExitStack() as parts:
         stack = await parts.enter_async_context(open_stack(settings, run_dir, tasks, clock))
         await open_store(stack, floor, clock)
@@ -99,7 +105,7 @@ async def rehearse(
         await _drain(stack, floor, tell)
         await stack.children.stop(lambda _name: True)
         records = await gather(stack.database, floor.store_id, run_dir, spooled)
-        return score(records, RULES)
+        return Rehearsed(score(records, RULES), failed_calls(run_dir))
 
 
 async def open_store(stack: Stack, floor: Floor, clock: Clock) -> None:

@@ -11,9 +11,10 @@ from corsia.run_records import DecisionRecord, Push, Records, Rules, ZoneEntry, 
 from corsia.truth import ConsentChange, TruthSample
 from db import campaigns, gateways, stores
 from db.connect import Database
-from db.tables import decisions, visits, zone_visits
+from db.tables import decisions, outbox, visits, zone_visits
 from firmware_sim.truth import (
     ConsentChanged,
+    Failed,
     HandsetEvent,
     PushReceived,
     Registered,
@@ -84,7 +85,21 @@ async def records_of(
                 .where(wanted)
             )
         ).all()
+        accepted = (
+            await tx.execute(
+                select(outbox.c.decision_id, outbox.c.handset_id, outbox.c.settled_at).where(
+                    outbox.c.outcome == "delivered",
+                    true() if only is None else outbox.c.handset_id.in_(only),
+                )
+            )
+        ).all()
         consumed = await gateways.sightings_taken(tx)
+    received = [
+        Push(event.decision_id, event.handset_id, event.accepted_at, event.shown_at)
+        for event in events
+        if isinstance(event, PushReceived)
+    ]
+    arrived = {(push.decision_id, push.handset_id) for push in received}
     zones = {zone_id for campaign in live for zone_id in campaign.zone_ids}
     times = [sample.t_s for sample in truth]
     return Records(
@@ -105,9 +120,13 @@ async def records_of(
             for row in decided
         ],
         pushes=[
-            Push(event.decision_id, event.handset_id, event.accepted_at, event.shown_at)
-            for event in events
-            if isinstance(event, PushReceived)
+            *received,
+            # What FCM took and no handset ever saw is a push all the same, not shown.
+            *(
+                Push(row.decision_id, row.handset_id, row.settled_at.timestamp(), None)
+                for row in accepted
+                if (row.decision_id, row.handset_id) not in arrived
+            ),
         ],
         entries=[
             ZoneEntry(row.handset_id, row.zone_id, row.entered_at.timestamp()) for row in entered
@@ -125,6 +144,15 @@ async def records_of(
         sightings_spooled=sightings_spooled,
         sightings_consumed=consumed,
         seconds=max(times) - min(times) if times else 0.0,
+    )
+
+
+def failed_calls(run_dir: Path) -> tuple[str, ...]:
+    """What handsets asked of the API and did not get, a few words each."""
+    return tuple(
+        f"{event.what}: {event.status or 'no answer'}"
+        for event in read_handset_events(run_dir)
+        if isinstance(event, Failed)
     )
 
 

@@ -11,6 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+import aiohttp
+
 from config.clock import Clock
 from config.settings import PREFIX, Settings, data_key, token_key
 from corsia.children import Children, Command
@@ -74,19 +76,17 @@ class Stack:
             await self._still_hoping(child, deadline_s)
 
     async def wait_for_api(self) -> None:
-        """Return once the API answers. Raises StackError."""
+        """Return once our API says that all it needs is there. Raises StackError."""
         deadline_s = self.clock.monotonic_s() + READY_WITHIN_S
-        while True:
-            try:
-                async with asyncio.timeout(1):
-                    _reader, writer = await asyncio.open_connection(
-                        self.settings.api_host, self.settings.api_port
-                    )
-            except (OSError, TimeoutError):
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as http:
+            while True:
+                try:
+                    async with http.get(f"{self.api_url}/readyz") as answer:
+                        if answer.ok and await answer.json() == {"status": "ok"}:
+                            break
+                except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+                    pass  # not yet; what the child said last tells why, should it stay so
                 await self._still_hoping("api", deadline_s)
-            else:
-                writer.close()
-                return
 
     async def _still_hoping(self, child: str, deadline_s: float) -> None:
         ended = self.children.by_name[child].exit_code
@@ -121,6 +121,21 @@ async def open_stack(
             yield Stack(settings, run_dir, database, live, children, clock)
         finally:
             await children.stop(lambda _name: True)
+
+
+def of_its_own(settings: Settings, run_dir: Path) -> Settings:
+    """The settings for a run that must touch nothing of the operator's: its own database, Redis,
+    data and port, whatever is configured."""
+    return settings.model_copy(
+        update={
+            "data_dir": run_dir / "data",
+            "database_url": None,
+            "redis_url": None,
+            "fcm_key_file": None,
+            "api_host": "127.0.0.1",
+            "api_port": free_port("127.0.0.1"),
+        }
+    )
 
 
 def free_port(host: str) -> int:

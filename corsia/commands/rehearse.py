@@ -7,7 +7,9 @@ from typing import Final
 
 import click
 import uvloop
+from click.core import ParameterSource
 from rich.console import Console
+from sqlalchemy.exc import DBAPIError
 
 from config.clock import SystemClock
 from config.log import set_up_logging
@@ -15,9 +17,8 @@ from config.process import until_stopped
 from config.settings import load_settings
 from corsia.commands.failures import said_plainly
 from corsia.fast_rehearsal import rehearse_fast
-from corsia.rehearsal import RehearsalPlan
+from corsia.rehearsal import RehearsalPlan, Rehearsed
 from corsia.rehearsal import rehearse as play
-from corsia.scorecard import Scorecard
 from corsia.scorecard_views import as_json, as_table, violations
 from corsia.stack import StackError
 from db.redis_server import RedisServerError
@@ -73,6 +74,12 @@ def rehearse(
     """
     console = Console(stderr=True)
     set_up_logging("warning", "console")
+    if json_file is not None and not json_file.parent.is_dir():
+        raise click.UsageError(f"--json: there is no folder {json_file.parent}")
+    if keep is not None and keep.exists() and any(keep.iterdir()):
+        raise click.UsageError(f"--keep: {keep} is not empty; two runs in one folder would mix")
+    if recording is not None and (store is not None or _is_given("shoppers")):
+        raise click.UsageError("--recording brings its own store and its own walks")
     if fast and (recording is not None or fault is not None):
         raise click.UsageError("--fast plays the modelled store, without --recording and --fault")
     if minutes is None and recording is None:
@@ -89,7 +96,9 @@ def rehearse(
     with tempfile.TemporaryDirectory(prefix="corsia-") as scratch:
         run_dir = (keep or Path(scratch)).resolve()
         run_dir.mkdir(parents=True, exist_ok=True)
-        with said_plainly(StackError, RedisServerError, FloorError, RecordingError):
+        with said_plainly(
+            StackError, RedisServerError, FloorError, RecordingError, DBAPIError, OSError
+        ):
             settings = load_settings()
 
             def tell(sentence: str) -> None:
@@ -99,19 +108,28 @@ def rehearse(
                 run = rehearse_fast(plan, settings, run_dir, tell)
             else:
                 run = play(plan, settings, run_dir, SystemClock(), tell)
-            card = uvloop.run(until_stopped(run))
-    if card is None:
+            done = uvloop.run(until_stopped(run))
+    if done is None:
         console.print("stopped before the end: no scorecard")
         raise SystemExit(EXIT_STOPPED)
-    _show(card, json_file)
+    _show(done, json_file)
 
 
-def _show(card: Scorecard, json_file: Path | None) -> None:
+def _show(done: Rehearsed, json_file: Path | None) -> None:
+    card = done.card
     Console().print(as_table(card))
     if json_file is not None:
         json_file.write_text(json.dumps(as_json(card), indent=2) + "\n")
     wrong = violations(card)
     for sentence in wrong:
         click.echo(f"violated: {sentence}", err=True)
-    if wrong:
+    if done.failed_calls:
+        calls = f"{len(done.failed_calls)} calls of handsets failed, first: {done.failed_calls[0]}"
+        click.echo(calls, err=True)
+    if wrong or done.failed_calls:
         raise SystemExit(1)
+
+
+def _is_given(option: str) -> bool:
+    source = click.get_current_context().get_parameter_source(option)
+    return source is ParameterSource.COMMANDLINE

@@ -11,6 +11,7 @@ from typing import Final
 import click
 import uvloop
 from rich.console import Console
+from sqlalchemy.exc import DBAPIError
 
 from config.clock import Clock, SystemClock
 from config.log import set_up_logging
@@ -19,12 +20,14 @@ from config.settings import Settings, load_settings
 from corsia.commands.failures import said_plainly
 from corsia.live_view import watch
 from corsia.rehearsal import RehearsalPlan, air_source, open_store, start_simulator
-from corsia.stack import StackError, free_port, open_stack
+from corsia.stack import StackError, of_its_own, open_stack
 from db.connect import DatabaseUrlError
 from db.redis_server import RedisServerError
 from firmware_sim.floor import FloorError, load_floor, supermarket
 
 DEMO_DIR: Final = "demo"
+# In every folder that may be deleted at the next start.
+DEMO_MARK: Final = ".corsia-demo"
 
 
 @click.command()
@@ -52,7 +55,7 @@ def up(*, demo: bool, shoppers: int, seed: int, store: Path | None, plain: bool)
     settings = load_settings()
     set_up_logging("warning", "console")
     console = Console()
-    expected = (StackError, RedisServerError, DatabaseUrlError, FloorError)
+    expected = (StackError, RedisServerError, DatabaseUrlError, FloorError, DBAPIError, OSError)
     with said_plainly(*expected):
         if demo:
             plan = RehearsalPlan(minutes=None, shoppers=shoppers, seed=seed, store=store)
@@ -92,9 +95,7 @@ async def _demo(
     floor = supermarket() if plan.store is None else load_floor(plan.store)
     async with asyncio.TaskGroup() as tasks, AsyncExitStack() as parts:
         run_dir = parts.enter_context(_fresh_dir(settings.data_path))
-        settings = settings.model_copy(
-            update={"data_dir": run_dir / "data", "api_port": free_port(settings.api_host)}
-        )
+        settings = of_its_own(settings, run_dir)
         console.print("[dim]starting Redis, database and processes...[/]")
         stack = await parts.enter_async_context(open_stack(settings, run_dir, tasks, clock))
         await open_store(stack, floor, clock)
@@ -123,8 +124,11 @@ def _fresh_dir(data_dir: Path) -> Iterator[Path]:
             raise StackError(
                 f"another demonstration is running on {data_dir}: stop it, or set CORSIA_DATA_DIR"
             ) from None
-        run_dir = (data_dir / DEMO_DIR).resolve()
+        run_dir = data_dir.resolve() / DEMO_DIR
+        if run_dir.is_symlink() or (run_dir.exists() and not (run_dir / DEMO_MARK).exists()):
+            raise StackError(f"{run_dir} is no folder of a demonstration: move it away")
         if run_dir.exists():
             shutil.rmtree(run_dir)
         run_dir.mkdir(mode=0o700)
+        (run_dir / DEMO_MARK).touch()
         yield run_dir
