@@ -261,7 +261,7 @@ class ApiClient:
             return
         try:
             server = parsedate_to_datetime(date)
-        except ValueError:
+        except (ValueError, OverflowError):
             return
         if server.tzinfo is None:
             server = server.replace(tzinfo=UTC)

@@ -68,6 +68,6 @@ def http_date(text: str | None) -> datetime | None:
         return None
     try:
         said = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year or an offset out of all bounds
         return None
     return said if said.tzinfo is not None else said.replace(tzinfo=UTC)

@@ -59,3 +59,7 @@ def test_a_date_as_old_as_the_answer_took_says_nothing(clock: VirtualClock) -> N
 )
 def test_every_form_of_an_http_date_is_read(text: str) -> None:
     assert http_date(text) == datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC)
+
+
+def test_a_year_out_of_all_bounds_is_no_date() -> None:
+    assert http_date("Sun, 06 Nov 99999 08:49:37 GMT") is None
