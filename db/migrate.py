@@ -42,13 +42,15 @@ async def current(database: Database) -> str | None:
 
 async def upgrade(database: Database) -> tuple[str | None, str]:
     """Bring the database to the newest version; the versions before and after."""
-    before = await current(database)
+    before, needed = await current(database), newest()
+    if before == needed:
+        return before, needed
     async with database.begin() as tx:
         if tx.dialect.name == "postgresql":
             # Processes that start together must not both make the first table.
             await tx.execute(select(func.pg_advisory_xact_lock(UPGRADE_LOCK)))
         await tx.run_sync(lambda connection: command.upgrade(_config(connection), "head"))
-    return before, newest()
+    return before, needed
 
 
 async def drift(database: Database) -> list[str]:

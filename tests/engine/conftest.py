@@ -5,7 +5,10 @@ import pytest
 from config.clock import VirtualClock
 from db.connect import Database
 from db.live import Live
+from tests.db.prepared import migrated_file, prepared_database
 from tests.engine.shop import Shop
+
+__all__ = ["migrated_file", "prepared_database", "shop", "shop_on_each"]
 
 
 @pytest.fixture
