@@ -32,6 +32,7 @@ STORE, TENANT = "shop", "demo"
 KEY = bytes(range(32))
 BOOT = "0123456789abcdef"
 EVERYTHING = tuple(Purpose)
+GATEWAYS = ((2, 3), (10, 3), (6, 11), (6, 5))
 # Where one stands to be in a zone and in no other.
 IN_A, IN_B, AT_CHECKOUT = (2.0, 4.0), (10.0, 4.0), (6.0, 11.0)
 Point = tuple[float, float]
@@ -50,7 +51,7 @@ def a_shop(store_id: str = STORE) -> StorePlan:
         ),
         gateways=tuple(
             GatewayPlace(f"{store_id}-{number}", x, y, 3.0)
-            for number, (x, y) in enumerate([(2, 2), (2, 6), (10, 2), (10, 6), (6, 11), (6, 4)])
+            for number, (x, y) in enumerate(GATEWAYS)
         ),
     )
     return StorePlan(store_id, "Corner shop", "Europe/Rome", "IT", (floor,))

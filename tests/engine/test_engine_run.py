@@ -20,7 +20,7 @@ from db.tables import shoppers as shopper_rows
 from engine.identities import Identities
 from engine.jobs import run_jobs
 from engine.run import own_store, refresh_identities, run_engine
-from tests.engine.shop import IN_A, KEY, STORE, TENANT, Phone, Shop, a_shop, eventually
+from tests.engine.shop import GATEWAYS, IN_A, KEY, STORE, TENANT, Phone, Shop, a_shop, eventually
 
 OWNER = f"{{store:{STORE}}}:owner"
 
@@ -99,7 +99,7 @@ async def test_the_next_engine_goes_on_where_the_first_stopped(shop: Shop) -> No
 
     assert len(await shop.rows(visits)) == 1
     assert len(await shop.rows(sends)) == 1
-    assert sum(one.batches for one in await shop.rows(gateway_progress)) == 30 * 6
+    assert sum(one.batches for one in await shop.rows(gateway_progress)) == 30 * len(GATEWAYS)
 
 
 async def test_an_engine_that_lost_its_lease_stops_and_may_come_back(shop: Shop) -> None:
@@ -129,7 +129,7 @@ async def test_while_another_owns_the_store_nothing_is_taken(shop: Shop) -> None
     async with running(owning(shop)):
         await shop.transmit({phone: IN_A})
         await shop.clock.advance(5)
-        assert await shop.live.backlog(shop.store_id) == 6
+        assert await shop.live.backlog(shop.store_id) == len(GATEWAYS)
 
         await shop.live.redis.delete(OWNER)
         await shop.clock.advance(1)
@@ -139,12 +139,12 @@ async def test_while_another_owns_the_store_nothing_is_taken(shop: Shop) -> None
 async def test_what_a_killed_engine_held_is_inherited(shop: Shop) -> None:
     phone = await shop.phone()
     await shop.transmit({phone: IN_A})
-    assert len(await shop.live.take(shop.store_id, "killed", 100, 1)) == 6
+    assert len(await shop.live.take(shop.store_id, "killed", 100, 1)) == len(GATEWAYS)
 
     async with running(owning(shop)):
         await all_is_worked_off(shop)
 
-    assert sum(one.sightings for one in await shop.rows(gateway_progress)) == 6
+    assert sum(one.sightings for one in await shop.rows(gateway_progress)) == len(GATEWAYS)
 
 
 async def test_whoever_left_while_nobody_worked_leaves_the_picture(shop: Shop) -> None:

@@ -15,7 +15,7 @@ from db.tables import campaigns, decisions, gateway_progress, outbox, sends, vis
 from engine.run import load_store_engine
 from offers.pressure import DEFAULT_LIMITS
 from shoppers.consent import Grant, Purpose
-from tests.engine.shop import AT_CHECKOUT, BOOT, IN_A, IN_B, Shop, for_aisle_a, sighting
+from tests.engine.shop import AT_CHECKOUT, BOOT, GATEWAYS, IN_A, IN_B, Shop, for_aisle_a, sighting
 
 # Long enough in an aisle for a decision after the first seconds of a visit.
 A_WHILE_S = 14
@@ -169,7 +169,7 @@ async def test_a_batch_seen_twice_changes_nothing(shop: Shop) -> None:
     shop.engine.hear(entries, shop.clock.now())
     await shop.turn()
     first = await shop.rows(gateway_progress)
-    assert [one.sightings for one in first] == [1] * 6
+    assert [one.sightings for one in first] == [1] * len(GATEWAYS)
 
     # A new process, to which the same entries are given once more.
     await shop.restart()
@@ -177,7 +177,7 @@ async def test_a_batch_seen_twice_changes_nothing(shop: Shop) -> None:
     await shop.turn()
 
     assert await shop.rows(gateway_progress) == first
-    assert shop.engine.counts["repeated_batches"] == 6
+    assert shop.engine.counts["repeated_batches"] == len(GATEWAYS)
     assert shop.engine.counts["resolved_sightings"] == 0
 
 
@@ -210,7 +210,7 @@ async def test_what_a_dead_engine_had_not_written_is_heard_by_the_next(shop: Sho
     shop.engine.hear(inherited, shop.clock.now())
     await shop.turn()
 
-    assert sum(one.sightings for one in await shop.rows(gateway_progress)) == 6
+    assert sum(one.sightings for one in await shop.rows(gateway_progress)) == len(GATEWAYS)
     assert shop.engine.counts["missing_batches"] == 0
 
 
@@ -250,7 +250,7 @@ async def test_whoever_left_while_no_engine_ran_has_left(shop: Shop) -> None:
 
 async def test_somebody_who_stands_still_is_still_there_after_a_restart(shop: Shop) -> None:
     phone = await shop.phone()
-    await shop.spend(400, {phone: IN_A}, every_s=2.5)
+    await shop.spend(330, {phone: IN_A}, every_s=2.5)
     (before,) = await shop.rows(visits)
     assert shop.clock.now() - before.last_heard_at < timedelta(seconds=70)
 
@@ -378,7 +378,7 @@ async def test_strangers_are_counted_and_never_stored(shop: Shop) -> None:
 
     await shop.spend(5, {stranger: IN_A})
 
-    assert shop.engine.counts["unknown_sightings"] == 30
+    assert shop.engine.counts["unknown_sightings"] == 5 * len(GATEWAYS)
     assert await shop.rows(visits) == []
     assert shop.engine.picture() == {}
 
@@ -433,7 +433,7 @@ async def test_a_gateway_that_sql_does_not_know_stops_nothing(shop: Shop) -> Non
     assert len(await shop.rows(visits)) == 1
     known = {one.gateway_id for one in await shop.rows(gateway_progress)}
     assert "of-another-life" not in known
-    assert len(known) == 6
+    assert len(known) == len(GATEWAYS)
 
 
 async def test_the_picture_says_who_is_where(shop: Shop) -> None:
@@ -473,4 +473,4 @@ async def test_the_progress_of_every_spool_is_read_at_the_start(shop: Shop) -> N
         shop.database, shop.store_id, shop.identities, shop.clock.now()
     )
 
-    assert engine._last_seq == {(f"shop-{n}", BOOT): 2 for n in range(6)}
+    assert engine._last_seq == {(f"shop-{n}", BOOT): 2 for n in range(len(GATEWAYS))}
