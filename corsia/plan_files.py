@@ -6,7 +6,7 @@ tests/corsia/plan_example.yaml.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import TypeVar
@@ -42,10 +42,11 @@ class PlanFileError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a file holds, in its order."""
+    """What a file holds, in its order. document: where it stands there, when it was read."""
 
     stores: tuple[StorePlan, ...] = ()
     campaigns: tuple[Campaign, ...] = ()
+    document: Document | None = field(default=None, compare=False, repr=False)
 
 
 def read_plan(path: Path) -> Plan:
@@ -81,7 +82,7 @@ def parse_plan(data: bytes, file: str) -> Plan:
     faults += repeated_ids(document)
     if faults:
         raise PlanFileError(faults)
-    return Plan(tuple(stores), tuple(campaigns))
+    return Plan(tuple(stores), tuple(campaigns), document)
 
 
 def write_plan(plan: Plan) -> str:

@@ -14,7 +14,11 @@ from db.tables import gateways, stores
 
 
 async def save_store(tx: AsyncConnection, plan: StorePlan, now: datetime) -> None:
-    """The store is as the plan says, its gateways are known; none enrolled before is lost."""
+    """The store is as the plan says, its gateways are known; none enrolled before is lost.
+
+    A gateway of another store becomes this one's: that the other does not have it any more is the
+    caller's to check, who knows all that is saved together.
+    """
     document = msgspec.to_builtins(plan)
     row = {
         "name": plan.name,
@@ -42,6 +46,20 @@ async def load_store(tx: AsyncConnection, store_id: str) -> StorePlan | None:
     """The plan of one store; None when there is no such store."""
     document: Any = await tx.scalar(select(stores.c.plan).where(stores.c.id == store_id))
     return None if document is None else msgspec.convert(document, StorePlan)
+
+
+async def load_stores(tx: AsyncConnection) -> list[StorePlan]:
+    """Every plan, in the order of the store's id."""
+    documents = await tx.scalars(select(stores.c.plan).order_by(stores.c.id))
+    return [msgspec.convert(document, StorePlan) for document in documents]
+
+
+async def is_placed(tx: AsyncConnection, store_id: str, gateway_id: str) -> bool:
+    """Whether the store's plan, as it is now, has the gateway."""
+    plan = await load_store(tx, store_id)
+    return plan is not None and any(
+        place.gateway_id == gateway_id for floor in plan.floors for place in floor.gateways
+    )
 
 
 async def control_salt(tx: AsyncConnection, store_id: str) -> str:

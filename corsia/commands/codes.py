@@ -8,8 +8,9 @@ import uvloop
 from config.clock import SystemClock
 from config.settings import Settings, load_settings
 from corsia.commands.failures import said_plainly
-from db import gateways
-from db.connect import DatabaseUrlError, open_database
+from corsia.ready_database import DatabaseUnusableError, ready_database
+from db import gateways, stores
+from db.connect import DatabaseUrlError
 
 
 class NoSuchGatewayError(Exception):
@@ -21,6 +22,16 @@ class NoSuchGatewayError(Exception):
         )
 
 
+class GatewayTakenDownError(Exception):
+    """A gateway that its store's plan once had."""
+
+    def __init__(self, gateway_id: str, store_id: str) -> None:
+        super().__init__(
+            f"{gateway_id} is no longer in the plan of store {store_id}: "
+            "import a plan that places it first"
+        )
+
+
 @click.command()
 @click.argument("gateway_id")
 @click.option("--minutes", type=click.IntRange(1, 1_440), default=15, show_default=True)
@@ -29,13 +40,17 @@ def code(gateway_id: str, minutes: int) -> None:
 
     On the Pi: corsia gateway enrol CODE
     """
-    with said_plainly(NoSuchGatewayError, DatabaseUrlError, OSError):
+    expected = (NoSuchGatewayError, GatewayTakenDownError, DatabaseUrlError, DatabaseUnusableError)
+    with said_plainly(*expected):
         click.echo(uvloop.run(_new_code(load_settings(), gateway_id, minutes)))
 
 
 async def _new_code(settings: Settings, gateway_id: str, minutes: int) -> str:
-    async with open_database(settings.sql_url) as database, database.begin() as tx:
-        if await gateways.load_gateway(tx, gateway_id) is None:
+    async with ready_database(settings.sql_url) as database, database.begin() as tx:
+        gateway = await gateways.load_gateway(tx, gateway_id)
+        if gateway is None:
             raise NoSuchGatewayError(gateway_id)
+        if not await stores.is_placed(tx, gateway.store_id, gateway_id):
+            raise GatewayTakenDownError(gateway_id, gateway.store_id)
         until = SystemClock().now() + timedelta(minutes=minutes)
         return await gateways.new_enrolment_code(tx, gateway_id, until)

@@ -5,8 +5,9 @@ import uvloop
 
 from config.settings import Settings, load_settings
 from corsia.commands.failures import said_plainly
+from corsia.ready_database import DatabaseUnusableError, answering_database, schema_version
 from db import migrate
-from db.connect import DatabaseUrlError, open_database
+from db.connect import DatabaseUrlError
 
 
 @click.group()
@@ -20,7 +21,7 @@ def db() -> None:
 @db.command()
 def upgrade() -> None:
     """Bring the schema to the newest version; safe to run again."""
-    with said_plainly(DatabaseUrlError, OSError):
+    with said_plainly(DatabaseUrlError, DatabaseUnusableError):
         before, after = uvloop.run(_upgrade(load_settings()))
     if before == after:
         click.echo(f"the schema is at {after}, the newest version; nothing to do")
@@ -31,8 +32,8 @@ def upgrade() -> None:
 @db.command()
 def status() -> None:
     """Print the schema's version; exit with 1 when it is not the newest."""
-    with said_plainly(DatabaseUrlError, OSError):
-        current = uvloop.run(_current(load_settings()))
+    with said_plainly(DatabaseUrlError, DatabaseUnusableError):
+        current = uvloop.run(schema_version(load_settings().sql_url))
     newest = migrate.newest()
     click.echo(f"the database is at {current or 'nothing'}, this Corsia needs {newest}")
     if current != newest:
@@ -41,10 +42,5 @@ def status() -> None:
 
 
 async def _upgrade(settings: Settings) -> tuple[str | None, str]:
-    async with open_database(settings.sql_url) as database:
+    async with answering_database(settings.sql_url) as database:
         return await migrate.upgrade(database)
-
-
-async def _current(settings: Settings) -> str | None:
-    async with open_database(settings.sql_url) as database:
-        return await migrate.current(database)

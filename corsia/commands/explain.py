@@ -10,7 +10,8 @@ from rich.table import Table
 
 from config.settings import Settings, load_settings
 from corsia.commands.failures import said_plainly
-from db.connect import DatabaseUrlError, open_database
+from corsia.ready_database import DatabaseUnusableError, ready_database
+from db.connect import DatabaseUrlError
 from db.decisions import StoredDecision, load_decision
 
 
@@ -19,7 +20,7 @@ from db.decisions import StoredDecision, load_decision
 @click.option("--json", "as_json", is_flag=True, help="The stored decision as it is.")
 def explain(decision_id: str, *, as_json: bool) -> None:
     """Say why the decision DECISION_ID was to send, or to hold, with every reason."""
-    with said_plainly(DatabaseUrlError, OSError):
+    with said_plainly(DatabaseUrlError, DatabaseUnusableError):
         found = uvloop.run(_load(load_settings(), decision_id))
     if found is None:
         raise click.ClickException(f"there is no decision {decision_id}")
@@ -37,7 +38,7 @@ def explain(decision_id: str, *, as_json: bool) -> None:
 
 
 async def _load(settings: Settings, decision_id: str) -> StoredDecision | None:
-    async with open_database(settings.sql_url) as database, database.read() as tx:
+    async with ready_database(settings.sql_url) as database, database.read() as tx:
         return await load_decision(tx, decision_id)
 
 

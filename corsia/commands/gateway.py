@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC
+from io import TextIOWrapper
 from itertools import chain
 from typing import Literal
 
@@ -127,6 +128,9 @@ def _given(lines: Iterable[str]) -> Iterator[str]:
     try:
         first = next(given)
     except StopIteration:
+        if isinstance(sys.stdin, TextIOWrapper):
+            # A line that is no text is a line that cannot be read, not the end of all.
+            sys.stdin.reconfigure(errors="backslashreplace")
         return (line.rstrip("\n") for line in sys.stdin)
     return chain([first], given)
 

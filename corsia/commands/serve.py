@@ -1,5 +1,6 @@
 """`corsia api | engine | push | jobs`: one process each, for operators with several machines."""
 
+import logging
 from collections.abc import Awaitable, Callable
 
 import click
@@ -10,7 +11,9 @@ from config.clock import Clock, SystemClock
 from config.log import set_up_logging
 from config.parent import end_with_parent
 from config.process import leave, run_process
-from config.settings import PREFIX, Settings, load_settings
+from config.settings import PREFIX, Settings, SettingsError, load_settings
+
+log = logging.getLogger(__name__)
 
 Process = Callable[[Settings, Clock], Awaitable[None]]
 
@@ -53,9 +56,10 @@ def push(*, check: bool, with_parent: int | None) -> None:
 
     Needs CORSIA_FCM_KEY_FILE, a Firebase service account's key.
     """
+    from engine.fcm_credential import KeyFileError
     from engine.push import run_push
 
-    _run(run_push, check=check, with_parent=with_parent)
+    _run(run_push, check=check, with_parent=with_parent, misconfigured=(KeyFileError,))
 
 
 @click.command()
@@ -65,10 +69,20 @@ def jobs(*, check: bool, with_parent: int | None) -> None:
     """Do what is done by the clock: erase what has been kept long enough."""
     from engine.jobs import run_jobs
 
-    _run(run_jobs, check=check, with_parent=with_parent)
+    _run(run_jobs, check=check, with_parent=with_parent, needs_redis=False)
 
 
-def _run(process: Process, *, check: bool, with_parent: int | None) -> None:
+def _run(
+    process: Process,
+    *,
+    check: bool,
+    with_parent: int | None,
+    needs_redis: bool = True,
+    misconfigured: tuple[type[Exception], ...] = (),
+) -> None:
+    from corsia.ready_database import DatabaseAwayError, SchemaError, check_schema
+    from db.connect import DatabaseUrlError
+
     settings = load_settings()
     if check:
         table = Table("setting", "value")
@@ -76,15 +90,23 @@ def _run(process: Process, *, check: bool, with_parent: int | None) -> None:
             table.add_row(f"{PREFIX}{name}".upper(), value)
         Console().print(table)
         return
-    if settings.redis_url is None:
+    if needs_redis and settings.redis_url is None:
         raise click.ClickException(
             "CORSIA_REDIS_URL is not set; a process on its own needs one (`corsia up` starts one)"
         )
     if with_parent is not None:
         end_with_parent(with_parent)
     set_up_logging(settings.log_level, settings.log_style)
+    # It says which dialect it uses whenever the schema's version is read.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
     async def run() -> None:
+        try:
+            await check_schema(settings.sql_url)
+        except DatabaseAwayError as error:
+            # Whether to wait for it is the process's own decision.
+            log.warning("schema not read", extra={"why": str(error)})
         await process(settings, SystemClock())
 
-    leave(run_process(run))
+    mendable = (SettingsError, DatabaseUrlError, SchemaError, *misconfigured)
+    leave(run_process(run, misconfigured=mendable))

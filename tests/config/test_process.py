@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from config.process import EXIT_CRASHED
+from config.process import EXIT_CRASHED, EXIT_MISCONFIGURED
 from config.settings import child_environment
 
 # Stopping is a matter of milliseconds; the rest is a busy machine.
@@ -72,6 +72,47 @@ raise SystemExit(run_process(main))
     assert process.returncode == EXIT_CRASHED == 70
     assert err.count("process failed") == 1
     assert "ValueError: a fault of ours" in err
+
+
+@pytest.mark.parametrize(
+    "raised",
+    ["LookupError('no key')", "ExceptionGroup('tasks', [LookupError('no key')])"],
+)
+def test_what_its_settings_forbid_is_one_line_and_the_code_for_it(raised: str) -> None:
+    process = _python(f"""
+from config.log import set_up_logging
+from config.process import run_process
+
+async def main():
+    raise {raised}
+
+set_up_logging("info", "json")
+raise SystemExit(run_process(main, misconfigured=(LookupError,)))
+""")
+
+    _, err = process.communicate(timeout=SOON_S)
+
+    assert process.returncode == EXIT_MISCONFIGURED == 78
+    assert "no key" in err
+    assert err.count("\n") == 1
+
+
+def test_a_fault_beside_a_wrong_setting_is_still_a_crash() -> None:
+    process = _python("""
+from config.log import set_up_logging
+from config.process import run_process
+
+async def main():
+    raise ExceptionGroup("tasks", [LookupError("no key"), ValueError("a fault of ours")])
+
+set_up_logging("info", "json")
+raise SystemExit(run_process(main, misconfigured=(LookupError,)))
+""")
+
+    _, err = process.communicate(timeout=SOON_S)
+
+    assert process.returncode == EXIT_CRASHED
+    assert "a fault of ours" in err
 
 
 @pytest.mark.parametrize(("answer", "code"), [("None", 0), ("0", 0), ("3", 3)])

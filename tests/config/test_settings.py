@@ -69,6 +69,21 @@ def test_a_value_out_of_bounds_is_refused_by_name(
         load_settings()
 
 
+@pytest.mark.parametrize(
+    "value", ["foo", "localhost:6379", "http://cache:6379", "REDIS://cache", "redis://cache:port"]
+)
+def test_what_is_no_address_of_a_redis_is_refused_and_not_quoted(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"^CORSIA_REDIS_URL: use redis://") as refused:
+        load_settings(redis_url=value)
+
+    assert value not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["redis://cache:6379/0", "rediss://cache", "unix:///run/r.sock"])
+def test_an_address_of_a_redis_is_taken_as_it_is(url: str) -> None:
+    assert load_settings(redis_url=url).redis_url == url
+
+
 @pytest.mark.parametrize("value", ["no json", '{"a": 1}'])
 def test_a_list_that_is_none_is_refused_by_name(
     monkeypatch: pytest.MonkeyPatch, value: str

@@ -344,7 +344,7 @@ def test_an_old_redis_is_a_failure(version: str) -> None:
 
 
 async def test_a_redis_address_that_is_none_is_a_failure(settings: Settings) -> None:
-    wrong = with_(settings, redis_url="localhost:6379")
+    wrong = settings.model_copy(update={"redis_url": "localhost:6379"})
     (finding,) = await doctor_servers.redis_server(wrong, SystemClock())
     assert (finding.state, "no address" in finding.what) == (State.FAIL, True)
 

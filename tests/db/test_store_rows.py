@@ -48,3 +48,15 @@ async def test_two_stores_draw_their_control_groups_apart(
             await stores.save_store(tx, a_plan(name, gateways=(name,)), clock.now())
 
         assert await stores.control_salt(tx, "a") != await stores.control_salt(tx, "b")
+
+
+async def test_a_gateway_is_placed_as_long_as_its_stores_plan_has_it(
+    database: Database, clock: VirtualClock
+) -> None:
+    async with database.begin() as tx:
+        await stores.save_store(tx, a_plan(gateways=("gw-1", "gw-2")), clock.now())
+        await stores.save_store(tx, a_plan(gateways=("gw-2",)), clock.now())
+
+    async with database.read() as tx:
+        assert [await stores.is_placed(tx, STORE, one) for one in ("gw-1", "gw-2")] == [False, True]
+        assert not await stores.is_placed(tx, "nowhere", "gw-2")
