@@ -10,7 +10,7 @@ from aiohttp import web
 
 from db.campaigns import load_campaigns
 from db.decisions import StoredDecision, decisions_of, load_decision
-from db.receipts import released_sends
+from db.receipts import released_sends, sent_offer
 from mobile_api.gate import caller
 from mobile_api.models import DecisionExplained, DecisionPath, Feed, FeedOffer
 from mobile_api.operations import Security, operation
@@ -23,6 +23,8 @@ from offers.situation import Reason
 FEED_SPAN: Final = timedelta(days=7)
 FEED_DECISIONS: Final = 200
 FEED_MAX: Final = 20
+# The reason for silence where it was decided to send, and no handset could be reached in time.
+NOT_DELIVERED: Final = "not_delivered"
 # Reasons that concern only the moment or the number of pushes: in the app, where nobody is
 # interrupted, such an offer may still be shown. Every other reason keeps it out of the feed too;
 # first of all the control group, whom the feed must not tell what they are not to know.
@@ -120,16 +122,17 @@ async def explain_decision(request: web.Request, path: DecisionPath) -> Decision
     async with request.app[DB].read() as tx:
         handset = await caller(tx, request)
         decision = await load_decision(tx, path.decision_id)
+        offer = await sent_offer(tx, path.decision_id, handset.shopper_id)
     # Another shopper's decision is as unknown as one that never was.
     if decision is None or decision.shopper_id != handset.shopper_id:
         raise RefusedError(UNKNOWN_DECISION)
     return DecisionExplained(
         decision_id=decision.decision_id,
-        sent=decision.outcome == "send",
+        sent=offer is not None and not offer.came_to_nothing,
         campaign_id=decision.campaign_id,
         zone_id=decision.zone_id,
         at=decision.at,
-        reasons=_why(decision),
+        reasons=[NOT_DELIVERED] if offer and offer.came_to_nothing else _why(decision),
     )
 
 

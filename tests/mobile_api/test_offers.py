@@ -198,6 +198,14 @@ async def test_a_shopper_may_ask_why_they_got_it(api_on_both: Api) -> None:
     )
 
 
+async def test_what_reached_nobody_is_not_said_to_be_sent(api: Api) -> None:
+    phone = await api.phone()
+    decision_id = await api.decision(phone, (WON,))
+    await release(api, decision_id)
+    answered = (await explained(phone, decision_id)).json()
+    assert (answered["sent"], answered["reasons"]) == (False, ["not_delivered"])
+
+
 async def test_a_shopper_may_ask_why_nothing_came(api: Api) -> None:
     phone = await api.phone()
     weighed = (lost("c1", Reason.COOL_DOWN),)
