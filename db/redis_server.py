@@ -83,6 +83,7 @@ async def embedded_redis(data_dir: Path, clock: Clock) -> AsyncIterator[str]:
             binary, "--port", "0", "--unixsocket", socket, "--unixsocketperm", "700",
             "--dir", data_dir.resolve(), "--appendonly", "yes", "--appendfsync", "everysec",
             "--save", "", "--daemonize", "no", "--logfile", data_dir.resolve() / "redis.log",
+            "--loglevel", "warning",  # it says something only when something is wrong
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
             # Ctrl-C goes to the whole foreground group; the server stops after its users, not
             # with them.
