@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from beacons.sighting import Sighting
 from db import campaigns as campaign_rows
 from db import consents, handsets
+from db import visits as visit_rows
 from db.live import WAKE
 from db.tables import campaigns, decisions, gateway_progress, outbox, sends, visits, zone_visits
 from engine.run import load_store_engine
@@ -474,3 +475,37 @@ async def test_the_progress_of_every_spool_is_read_at_the_start(shop: Shop) -> N
     )
 
     assert engine._last_seq == {(f"shop-{n}", BOOT): 2 for n in range(len(GATEWAYS))}
+
+
+async def test_a_commit_whose_answer_was_lost_forks_no_visit(shop: Shop) -> None:
+    phone = await shop.phone()
+    for _ in range(3):
+        await shop.transmit({phone: IN_A})
+        await shop.clock.advance(1)
+        shop.engine.hear(await shop.take(), shop.clock.now())
+    async with shop.database.begin() as tx:
+        await shop.engine.write(tx, shop.live, shop.clock.now())
+    assert len(await shop.rows(visits)) == 1
+
+    # The engine was not told that it went through; it asks SQL before it tries again.
+    async with shop.database.read() as tx:
+        shop.engine.reread(await visit_rows.open_visits(tx, shop.store_id))
+    await shop.spend(A_WHILE_S, {phone: IN_A})
+
+    assert len(await shop.rows(visits)) == 1
+    assert len(await shop.rows(sends)) == 1
+
+
+async def test_what_waited_for_a_database_is_not_decided_on(shop: Shop) -> None:
+    phone = await shop.phone()
+    for _ in range(30):
+        await shop.transmit({phone: IN_A})
+        await shop.clock.advance(1)
+        shop.engine.hear(await shop.take(), shop.clock.now())
+    await shop.clock.advance(60)
+
+    await shop.turn()
+
+    assert await shop.rows(decisions) == []
+    assert shop.engine.counts["dwells_too_old"] > 0
+    assert len(await shop.rows(visits)) == 1
