@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "doctor": ("corsia.commands.doctor:doctor", "What is installed, reachable, mis-set."),
     "gateway": ("corsia.commands.gateway:gateway", "On a Raspberry Pi: enrol, run, decode."),
     "code": ("corsia.commands.codes:code", "Make a one-time code that enrols a gateway."),
+    "revoke": ("corsia.commands.codes:revoke", "Refuse a gateway that was lost or replaced."),
     "sim": ("corsia.commands.sim:sim", "The simulated store and its radio."),
     "explain": ("corsia.commands.explain:explain", "Why an offer was sent, or was not."),
     "api": ("corsia.commands.serve:api", "One process: HTTP for handsets and gateways."),

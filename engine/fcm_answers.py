@@ -131,11 +131,6 @@ class Refused:
     stops: Stops = Stops.NOTHING
     detail: str = ""
 
-    @property
-    def lane_stopped(self) -> bool:
-        """Whether more than this one push is to stop."""
-        return self.stops is not Stops.NOTHING
-
 
 @dataclass(frozen=True, slots=True)
 class Expired:

@@ -1,4 +1,4 @@
-"""`corsia code`: a one-time code that enrols a gateway."""
+"""`corsia code` and `corsia revoke`: let a gateway in, and shut it out."""
 
 from datetime import timedelta
 
@@ -54,3 +54,21 @@ async def _new_code(settings: Settings, gateway_id: str, minutes: int) -> str:
             raise GatewayTakenDownError(gateway_id, gateway.store_id)
         until = SystemClock().now() + timedelta(minutes=minutes)
         return await gateways.new_enrolment_code(tx, gateway_id, until)
+
+
+@click.command()
+@click.argument("gateway_id")
+def revoke(gateway_id: str) -> None:
+    """Refuse GATEWAY_ID from its next request on: it was lost, stolen or replaced.
+
+    What it sent before stays. A new code (`corsia code`) lets it, or another Pi, in again.
+    """
+    with said_plainly(NoSuchGatewayError, DatabaseUrlError, DatabaseUnusableError):
+        uvloop.run(_revoke(load_settings(), gateway_id))
+    click.echo(f"{gateway_id} is refused from now on")
+
+
+async def _revoke(settings: Settings, gateway_id: str) -> None:
+    async with ready_database(settings.sql_url) as database, database.begin() as tx:
+        if not await gateways.revoke(tx, gateway_id, SystemClock().now()):
+            raise NoSuchGatewayError(gateway_id)

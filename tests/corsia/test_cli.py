@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -190,6 +191,23 @@ def test_a_code_is_made_for_a_gateway_of_a_plan_only(run: Run) -> None:
     assert len(made.stdout.strip()) >= 24
     assert refused.returncode == 1
     assert "there is no gateway gw-99" in refused.stderr
+
+
+def test_a_gateway_is_revoked_by_its_name(run: Run) -> None:
+    plan = run.folder / "shop.yaml"
+    plan.write_text(run("export", "--demo").stdout)
+    run("import", str(plan))
+
+    done = run("revoke", "gw-01")
+    unknown = run("revoke", "gw-99")
+
+    assert (done.returncode, done.stdout) == (0, "gw-01 is refused from now on\n")
+    with sqlite3.connect(run.folder / "data" / "corsia.sqlite3") as database:
+        revoked = database.execute("SELECT id FROM gateways WHERE revoked_at IS NOT NULL")
+        assert revoked.fetchall() == [("gw-01",)]
+    database.close()
+    assert unknown.returncode == 1
+    assert "there is no gateway gw-99" in unknown.stderr
 
 
 def test_a_plan_that_takes_a_gateway_from_another_store_is_refused(run: Run) -> None:

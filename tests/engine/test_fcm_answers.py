@@ -79,7 +79,7 @@ def test_an_answer_that_is_not_fcms_stops_everything(status: int) -> None:
     outcome = judged(status)
 
     assert isinstance(outcome, Refused)
-    assert outcome.lane_stopped
+    assert outcome.stops is Stops.EVERYTHING
 
 
 @pytest.mark.parametrize(
