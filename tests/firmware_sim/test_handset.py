@@ -322,7 +322,7 @@ async def test_a_wrong_clock_is_set_right_by_the_servers_date(
     clock: VirtualClock, tmp_path: Path, skew_s: float
 ) -> None:
     async with bench(clock, tmp_path, persona(clock_skew_s=skew_s)) as made:
-        # Time stands still meanwhile: a round trip in virtual seconds would be the test's own doing.
+        # Time stands still meanwhile: a round trip in virtual seconds would be the test's doing.
         await made.register()
 
         assert abs(made.handset.shopper.advertiser.clock_error_s) <= 2.0
