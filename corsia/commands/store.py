@@ -1,0 +1,17 @@
+"""`corsia store ...`: the group. Each of its commands is in a module of its own."""
+
+from typing import Final
+
+import click
+
+from corsia.lazy_group import Commands, LazyGroup
+
+COMMANDS: Final[Commands] = {}
+
+
+@click.command(cls=LazyGroup, lazy=COMMANDS)
+def store() -> None:
+    """A store as a place: its floors, zones and gateways.
+
+    STORE is a store's id, as `corsia export` writes it.
+    """
