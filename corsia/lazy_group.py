@@ -37,7 +37,7 @@ class LazyGroup(click.Group):
         try:
             found = getattr(importlib.import_module(module), name)
         except ModuleNotFoundError as error:
-            raise _said(error, f"{ctx.command_path} {cmd_name}") from error
+            raise _said(error, ctx, cmd_name) from error
         assert isinstance(found, click.Command)
         return found
 
@@ -51,14 +51,16 @@ class LazyGroup(click.Group):
         except SettingsError as error:
             raise click.ClickException(str(error)) from error
         except ModuleNotFoundError as error:  # a command may import as it runs
-            raise _said(error, f"{ctx.command_path} {ctx.invoked_subcommand or ''}") from error
+            raise _said(error, ctx, ctx.invoked_subcommand or "") from error
 
 
-def _said(error: ModuleNotFoundError, command: str) -> Exception:
+def _said(error: ModuleNotFoundError, ctx: click.Context, command: str) -> Exception:
     """Which extra brings the missing module; the error itself when none does."""
     extra = MISSING.get((error.name or "").partition(".")[0])
     if extra is None:
         return error
+    # The root is called after how Python was started; to people it is `corsia`.
+    below_root = ctx.command_path.removeprefix(ctx.find_root().command_path)
     return click.ClickException(
-        f"`{command}` needs what is not installed: pip install 'corsia[{extra}]'"
+        f"`corsia{below_root} {command}` needs what is not installed: pip install 'corsia[{extra}]'"
     )
