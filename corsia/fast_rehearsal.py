@@ -11,22 +11,28 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import aiohttp
 from aiohttp import web
 
-from beacons.sighting import MAX_SIGHTINGS, Batch, Sighting, encode_batch
 from config.clock import SystemClock, VirtualClock
 from config.settings import Settings, data_key
 from corsia import demo
+from corsia.fast_store import (
+    DRAIN_S,
+    FLUSH_EVERY_STEPS,
+    STEP_S,
+    FastGateways,
+    admit,
+    cast,
+)
 from corsia.rehearsal import RehearsalPlan, Rehearsed
 from corsia.run_report import RULES, failed_calls, gather
 from corsia.scorecard import score
 from corsia.stack import of_its_own
 from db import campaigns, migrate, stores
 from db.connect import Database, open_database
-from db.live import Live, StreamEntry, open_live
+from db.live import Live, open_live
 from db.redis_server import embedded_redis
 from engine.fcm import FcmTransport
 from engine.fcm_credential import service_account
@@ -37,21 +43,11 @@ from engine.store import StoreEngine
 from firmware_sim.crowd import Crowd, Switchboard
 from firmware_sim.fake_fcm import FakeFcm
 from firmware_sim.floor import Floor
-from firmware_sim.persona import personas
-from firmware_sim.scene import Scene, shopper
+from firmware_sim.scene import Scene
 from firmware_sim.truth import RunLog
-from firmware_sim.world import World, arrivals_s
-from gateway.aggregate import Aggregator
-from gateway.known_beacons import KnownBeacons
-from gateway.source import Advert
+from firmware_sim.world import World
 from mobile_api.app import make_app
 from mobile_api.http_server import ApiRunner
-
-STEP_S: Final = 0.5
-# A gateway sends once a second.
-FLUSH_EVERY_STEPS: Final = 2
-DRAIN_S: Final = 15.0
-BOOT: Final = "0" * 16
 
 Tell = Callable[[str], None]
 
@@ -79,30 +75,6 @@ class InFlight:
         self._count -= 1
 
 
-@dataclass(slots=True)
-class FastGateway:
-    """What is left of a gateway without radio, spool and uplink."""
-
-    gateway_id: str
-    aggregator: Aggregator
-    seq: int = 0
-    sightings: int = 0
-
-    def entries(self, now_ms: int) -> list[StreamEntry]:
-        """The batches of the windows that have closed."""
-        closed = self.aggregator.closed(now_ms)
-        return [
-            self._entry(tuple(closed[first : first + MAX_SIGHTINGS]))
-            for first in range(0, len(closed), MAX_SIGHTINGS)
-        ]
-
-    def _entry(self, sightings: tuple[Sighting, ...]) -> StreamEntry:
-        self.seq += 1
-        self.sightings += len(sightings)
-        batch = Batch(1, BOOT, self.seq, sightings)
-        return StreamEntry(str(self.seq), self.gateway_id, encode_batch(batch))
-
-
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What a fast rehearsal moves by hand, step by step."""
@@ -113,7 +85,7 @@ class Parts:
     store: StoreEngine
     identities: Identities
     sender: Sender
-    gateways: dict[str, FastGateway]
+    gateways: FastGateways
     key: bytes
 
 
@@ -168,7 +140,6 @@ async def rehearse_fast(
             seed=plan.seed,
         )
         identities = Identities(settings.tenant)
-        namespace = bytes.fromhex(settings.namespace)
         parts = Parts(
             clock=clock,
             database=database,
@@ -176,18 +147,12 @@ async def rehearse_fast(
             store=await load_store_engine(database, floor.store_id, identities, clock.now()),
             identities=identities,
             sender=Sender(database, live, transport, clock),
-            gateways={
-                place.gateway_id: FastGateway(
-                    place.gateway_id, Aggregator(namespace, KnownBeacons.named(()))
-                )
-                for place in floor.gateways
-            },
+            gateways=FastGateways(floor, bytes.fromhex(settings.namespace)),
             key=data_key(settings),
         )
         await _play(plan, minutes, floor, crowd, in_flight, parts, tell)
         run_log.flush()
-        spooled = sum(gateway.sightings for gateway in parts.gateways.values())
-        records = await gather(database, floor.store_id, run_dir, spooled)
+        records = await gather(database, floor.store_id, run_dir, parts.gateways.sightings)
         return Rehearsed(score(records, RULES), failed_calls(run_dir))
 
 
@@ -200,18 +165,11 @@ async def _play(
     parts: Parts,
     tell: Tell,
 ) -> None:
-    chance = random.Random(f"cast {plan.seed}")
-    cast = list(personas(plan.shoppers, floor.country, chance))
-    handsets = await crowd.register(
-        shopper(number, persona, plan.seed) for number, persona in enumerate(cast)
-    )
+    handsets = await crowd.register(cast(floor, plan.shoppers, plan.seed))
     start_s = parts.clock.now().timestamp()
     scene: Scene = World(floor, plan.seed, start_s)
-    arrivals = arrivals_s(len(handsets), minutes * 60, random.Random(f"arrivals {plan.seed}"))
-    visits = [
-        (handset, scene.admit(handset.shopper, start_s + after_s))
-        for handset, after_s in zip(handsets, arrivals, strict=True)
-    ]
+    admitted = admit(scene, (one.shopper for one in handsets), minutes, plan.seed, start_s)
+    visits = list(zip(handsets, admitted, strict=True))
     steps = round((minutes * 60 + DRAIN_S) / STEP_S)
     async with asyncio.TaskGroup() as tasks:
         people = [
@@ -235,15 +193,12 @@ async def _step(scene: Scene | None, parts: Parts, step: int) -> None:
     now = parts.clock.now()
     now_s = now.timestamp()
     if scene is not None:
-        for gateway_id, heard in scene.adverts(now_s - STEP_S, now_s).items():
-            aggregator = parts.gateways[gateway_id].aggregator
-            for advert in heard:
-                aggregator.add(Advert(advert.at_ms, advert.address, advert.rssi_dbm, advert.data))
+        parts.gateways.hear(scene.adverts(now_s - STEP_S, now_s), now_s)
     entries = []
     if step % FLUSH_EVERY_STEPS == 0:
         await refresh_identities(parts.database, parts.identities, parts.key, now - OVERLAP)
-        for gateway in parts.gateways.values():
-            entries += gateway.entries(round(now_s * 1_000))
+        for gateway in parts.gateways.alive(now_s):
+            entries += gateway.entries(now_s)
     before = parts.store.picture().keys()
     parts.store.hear(entries, now)
     await write_news(parts.store, parts.database, parts.live, now)
