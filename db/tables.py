@@ -51,6 +51,11 @@ def _ref(name: str, target: str, *, nullable: bool = False) -> Column[str]:
     )
 
 
+def _part_of(name: str, target: str) -> Column[str]:
+    """A part of the primary key that is another table's row."""
+    return Column(name, String(64), ForeignKey(target, ondelete="CASCADE"), primary_key=True)
+
+
 # --- places -----------------------------------------------------------------------------------
 stores: Final = Table(
     "stores",
@@ -94,6 +99,41 @@ gateway_progress: Final = Table(
     Column("batches", BigInteger, nullable=False),
     Column("sightings", BigInteger, nullable=False),
     UniqueConstraint("gateway_id", "boot"),
+)
+
+# What each gateway heard of each fellow's canary, in sums that add up over any span: windows (ten
+# seconds each) by their mean, and packets in them. Pruned by the hour.
+gateway_links: Final = Table(
+    "gateway_links",
+    metadata,
+    _part_of("store_id", "stores.id"),
+    _part_of("hearer_id", "gateways.id"),
+    _part_of("heard_id", "gateways.id"),
+    Column("hour_at", UtcDateTime, primary_key=True),
+    Column("windows", Integer, nullable=False),
+    Column("packets", BigInteger, nullable=False),
+    Column("sum_dbm", Float, nullable=False),
+    Column("sum_dbm2", Float, nullable=False),
+    Index("ix_gateway_links_hour_at", "hour_at"),
+)
+# Calibrations of a store, every gateway in each; the last one is in use, the others are history.
+gateway_radios: Final = Table(
+    "gateway_radios",
+    metadata,
+    _part_of("store_id", "stores.id"),
+    _part_of("gateway_id", "gateways.id"),
+    Column("calibrated_at", UtcDateTime, primary_key=True),
+    Column("offset_db", Float, nullable=False),
+    Column("offset_se_db", Float, nullable=False),
+    Column("transmit_db", Float, nullable=False),
+    Column("transmit_se_db", Float, nullable=False),
+    Column("exponent", Float, nullable=False),
+    Column("exponent_se", Float, nullable=False),
+    Column("sigma_db", Float, nullable=False),
+    Column("links", Integer, nullable=False),
+    # Kinds and sentences of what was found about it then.
+    Column("flags", JSON, nullable=False),
+    Index("ix_gateway_radios_last", "store_id", "calibrated_at"),
 )
 
 # --- what to say ------------------------------------------------------------------------------
