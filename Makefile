@@ -13,6 +13,7 @@ help:
 	@echo "make rehearse-cut       the same as rehearse, with a gateway cut off and killed"
 	@echo "make rehearse-recorded  the recorded walks of ../shared through the whole loop"
 	@echo "make figures            the simulator's radio beside the recorded one"
+	@echo "make bench-zones        Corsia and two baselines on the recorded walks of ../shared"
 	@echo "make lock               write requirements.lock anew"
 
 demo:
@@ -56,7 +57,7 @@ figures:
 
 bench-zones:
 	@scripts/setup.sh
-	@PYTHONPATH=. $(RUN)/python ../shared/eval/zone_eval.py ../shared/data/rssi benchmarks.zones:CorsiaEstimator
+	@OPENBLAS_NUM_THREADS=1 $(RUN)/python -m benchmarks.zones_table
 
 lock:
 	@scripts/setup.sh
