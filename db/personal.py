@@ -18,6 +18,8 @@ from db.tables import (
     refresh_tokens,
     sends,
     shoppers,
+    survey_taps,
+    survey_walks,
     visits,
     zone_visits,
 )
@@ -44,6 +46,8 @@ async def export_shopper(tx: AsyncConnection, shopper_id: str) -> dict[str, list
         "pushes": select(outbox).where(outbox.c.decision_id.in_(own_sends)),
         "receipts": select(receipts).where(receipts.c.decision_id.in_(own_sends)),
         "redemptions": select(redemptions).where(redemptions.c.shopper_id == shopper_id),
+        "survey_walks": select(survey_walks).where(survey_walks.c.handset_id.in_(own_handsets)),
+        "survey_taps": select(survey_taps).where(survey_taps.c.handset_id.in_(own_handsets)),
     }
     found: dict[str, list[dict[str, Any]]] = {}
     for name, query in wanted.items():
@@ -56,7 +60,7 @@ async def export_shopper(tx: AsyncConnection, shopper_id: str) -> dict[str, list
 
 async def erase_due(tx: AsyncConnection, now: datetime) -> int:
     """Delete every row about a person that has been kept long enough; how many shoppers went."""
-    for table in (browsing, decisions, visits):
+    for table in (browsing, decisions, visits, survey_walks):
         await tx.execute(delete(table).where(table.c.erase_after <= now))
     await tx.execute(delete(refresh_tokens).where(refresh_tokens.c.expires_at <= now))
     gone = await tx.execute(delete(shoppers).where(shoppers.c.erase_after <= now))

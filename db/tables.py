@@ -68,6 +68,8 @@ stores: Final = Table(
     Column("plan", JSON, nullable=False),
     Column("control_salt", String(64), nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
+    # When a survey was last added or removed; none until then.
+    Column("surveys_changed_at", UtcDateTime),
 )
 gateways: Final = Table(
     "gateways",
@@ -134,6 +136,39 @@ gateway_radios: Final = Table(
     # Kinds and sentences of what was found about it then.
     Column("flags", JSON, nullable=False),
     Index("ix_gateway_radios_last", "store_id", "calibrated_at"),
+)
+# What walk surveys measured: how loud a handset is where. Whose it was is not kept.
+surveys: Final = Table(
+    "surveys",
+    metadata,
+    _id(),
+    _ref("store_id", "stores.id"),
+    Column("made_at", UtcDateTime, nullable=False),
+    # Places with what each gateway heard there: read and written whole.
+    Column("places", JSON, nullable=False),
+)
+# Surveys being walked now, one a handset. The recorder renews `open_until`; one that died cannot.
+survey_walks: Final = Table(
+    "survey_walks",
+    metadata,
+    _part_of("handset_id", "handsets.id"),
+    _ref("store_id", "stores.id"),
+    Column("survey_id", String(64), nullable=False, unique=True),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("open_until", UtcDateTime, nullable=False),
+    Column("erase_after", UtcDateTime, nullable=False, index=True),
+)
+# "I am here now", said on the handset; gone with the walk.
+survey_taps: Final = Table(
+    "survey_taps",
+    metadata,
+    _part_of("handset_id", "survey_walks.handset_id"),
+    Column("tap_id", String(64), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("floor_id", String(64), nullable=False),
+    Column("x_m", Float, nullable=False),
+    Column("y_m", Float, nullable=False),
+    Column("kind", String(8), nullable=False),
 )
 
 # --- what to say ------------------------------------------------------------------------------

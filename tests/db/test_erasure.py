@@ -6,12 +6,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
+from beacons.survey_walk import Tap
 from config.clock import VirtualClock
-from db import browsing, consents, handsets, receipts, tokens, visits
+from db import browsing, consents, handsets, receipts, surveys, tokens, visits
 from db.browsing import BrowsingEvent
 from db.connect import Database
 from db.personal import erase_due, export_shopper
 from db.receipts import Receipt
+from db.surveys import OpenWalk
 from db.tables import (
     browsing as browsing_table,
 )
@@ -19,7 +21,9 @@ from db.tables import (
     campaigns,
     decisions,
     gateway_codes,
+    gateway_links,
     gateway_progress,
+    gateway_radios,
     gateways,
     metadata,
     refresh_tokens,
@@ -28,10 +32,16 @@ from db.tables import (
 from db.tables import (
     consents as consents_table,
 )
+from db.tables import (
+    surveys as surveys_table,
+)
 from shoppers.consent import Purpose
-from tests.db.rows import a_person, a_send, a_store
+from tests.db.rows import STORE, a_person, a_send, a_store
 
-ABOUT_NOBODY = {stores, gateways, gateway_codes, gateway_progress, campaigns}
+ABOUT_NOBODY = {
+    stores, gateways, gateway_codes, gateway_progress, gateway_links, gateway_radios, campaigns,
+    surveys_table,
+}  # fmt: skip
 TARGET = "fid-of-this-person"
 
 
@@ -51,6 +61,10 @@ async def _whole_person(database: Database, clock: VirtualClock, target: str) ->
         offer = await receipts.sent_offer(tx, decision_id, person.shopper_id)
         assert offer is not None
         redemption = await receipts.redeem(tx, offer, f"key-{target}", f"code-{target}", now)
+        walk = OpenWalk(person.handset_id, STORE, f"walk-{target}", now)
+        assert await surveys.open_walk(tx, walk, now)
+        tap = Tap(now.timestamp(), "ground", 1.0, 2.0)
+        assert await surveys.add_tap(tx, walk, f"tap-{target}", tap, now)
     return [
         person.shopper_id, person.handset_id, person.visit_id, decision_id,
         redemption.redemption_id, target,
