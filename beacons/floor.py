@@ -5,6 +5,7 @@ the engine and the tools beside it may import it (a Pi has neither).
 """
 
 import enum
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ import shapely
 from shapely.geometry import Polygon as ShapelyPolygon
 from shapely.validation import explain_validity
 
-Polygon = tuple[tuple[float, float], ...]
+Point = tuple[float, float]
+Polygon = tuple[Point, ...]
 
 # A plan drawn by hand misses a line by a few centimetres; a hundredth of a zone is such a miss.
 OUTSIDE_SHARE: Final = 0.01
@@ -26,6 +28,8 @@ OVERLAP_SHARE: Final = 0.05
 MAX_HEIGHT_M: Final = 30.0
 # A gateway further than this from the floor is in another building, or in feet.
 GATEWAY_BEYOND_M: Final = 20.0
+# How GEOS says where a ring crosses itself.
+_CROSSING: Final = re.compile(r"\[(?P<x>\S+) (?P<y>\S+)\]")
 
 
 class ZoneKind(enum.Enum):
@@ -67,6 +71,7 @@ class FloorPlan:
     """One floor. Obstacles are shelves, walls and counters: not walkable, and radio passes badly.
 
     Zones may lie over obstacles: an aisle zone usually covers half of the shelves beside it.
+    level: which storey it is, as the ordinal of IMDF: 0 on the ground, 1 above it, -1 below.
     """
 
     floor_id: str
@@ -74,6 +79,31 @@ class FloorPlan:
     obstacles: tuple[Polygon, ...]
     zones: tuple[Zone, ...]
     gateways: tuple[GatewayPlace, ...]
+    level: int = 0
+
+
+class Part(enum.Enum):
+    """What of a floor a sentence is about."""
+
+    FLOOR = "floor"
+    OUTLINE = "outline"
+    OBSTACLE = "obstacle"
+    ZONE = "zone"
+    GATEWAY = "gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFault:
+    """One reason why a floor cannot be used.
+
+    index: which obstacle, zone or gateway of the plan; None for the floor and its outline.
+    at: where on the floor, when it is one place.
+    """
+
+    part: Part
+    index: int | None
+    sentence: str
+    at: Point | None = None
 
 
 class PlanError(Exception):
@@ -86,17 +116,23 @@ class PlanError(Exception):
 
 def check_plan(plan: FloorPlan) -> list[str]:
     """What is wrong with a plan, one sentence each; empty when it can be used."""
-    outline, fault = _shape(plan.outline)
-    if outline is None:
-        return [f"The outline {fault}."]
+    return [fault.sentence for fault in plan_faults(plan)]
+
+
+def plan_faults(plan: FloorPlan) -> list[PlanFault]:
+    """What is wrong with a plan, with what it is about; empty when it can be used."""
+    outline = _shape(plan.outline)
+    if isinstance(outline, _Wrong):
+        return [_fault(Part.OUTLINE, None, "The outline", outline)]
     faults = []
-    for number, polygon in enumerate(plan.obstacles, start=1):
-        if (fault := _shape(polygon)[1]) is not None:
-            faults.append(f"Obstacle {number} {fault}.")
+    for index, polygon in enumerate(plan.obstacles):
+        if isinstance(shape := _shape(polygon), _Wrong):
+            faults.append(_fault(Part.OBSTACLE, index, f"Obstacle {index + 1}", shape))
     faults += _zone_faults(plan, outline)
     faults += _gateway_faults(plan, outline)
     if not faults and shapely.is_empty(walkable(plan)):
-        faults.append("The obstacles cover the whole floor: nobody can stand anywhere.")
+        everywhere = "The obstacles cover the whole floor: nobody can stand anywhere."
+        faults.append(PlanFault(Part.FLOOR, None, everywhere))
     return faults
 
 
@@ -127,65 +163,95 @@ def zone_of(plan: FloorPlan, xy: npt.ArrayLike) -> npt.NDArray[np.intp]:
     return answer
 
 
-def _shape(polygon: Polygon) -> tuple[ShapelyPolygon | None, str | None]:
-    """The shape of a polygon, or the end of a sentence that says why there is none."""
+@dataclass(frozen=True, slots=True)
+class _Wrong:
+    """Why corners make no shape: the end of a sentence, and where when it is one place."""
+
+    end: str
+    at: Point | None = None
+
+
+def _shape(polygon: Polygon) -> ShapelyPolygon | _Wrong:
+    """The shape of a polygon, or why there is none."""
     if len(polygon) < 3:
-        return None, "needs at least three corners"
+        return _Wrong("needs at least three corners")
     if not np.isfinite(np.asarray(polygon, dtype=np.float64)).all():
-        return None, "has a corner that is not a number"
+        return _Wrong("has a corner that is not a number")
     shape = ShapelyPolygon(polygon)
     if not shape.is_valid:
-        return None, f"is not a simple polygon ({explain_validity(shape)})"
+        return _crossing(explain_validity(shape))
     if shape.area <= 0.0:
-        return None, "has no area"
-    return shape, None
+        return _Wrong("has no area")
+    return shape
 
 
-def _zone_faults(plan: FloorPlan, outline: ShapelyPolygon) -> Iterator[str]:
-    for zone_id, times in Counter(zone.zone_id for zone in plan.zones).items():
-        if not zone_id:
-            yield "A zone has no id."
-        elif times > 1:
-            yield f"Zone id {zone_id} is used {times} times."
+def _crossing(explained: str) -> _Wrong:
+    if (place := _CROSSING.search(explained)) is None:
+        return _Wrong(f"is not a simple polygon ({explained})")
+    at = float(place["x"]), float(place["y"])
+    return _Wrong(f"is not a simple polygon: it meets itself at ({at[0]:.2f}, {at[1]:.2f})", at)
+
+
+def _fault(part: Part, index: int | None, subject: str, wrong: _Wrong) -> PlanFault:
+    return PlanFault(part, index, f"{subject} {wrong.end}.", wrong.at)
+
+
+def _zone_faults(plan: FloorPlan, outline: ShapelyPolygon) -> Iterator[PlanFault]:
+    times = Counter(zone.zone_id for zone in plan.zones)
     shapes = []
-    for zone in plan.zones:
-        shape, fault = _shape(zone.polygon)
-        if shape is None:
-            yield f"Zone {zone.zone_id} {fault}."
+    for index, zone in enumerate(plan.zones):
+        if not zone.zone_id:
+            yield PlanFault(Part.ZONE, index, "A zone has no id.")
+        elif (often := times.pop(zone.zone_id, 0)) > 1:
+            yield PlanFault(Part.ZONE, index, f"Zone id {zone.zone_id} is used {often} times.")
+        if isinstance(shape := _shape(zone.polygon), _Wrong):
+            yield _fault(Part.ZONE, index, f"Zone {zone.zone_id}", shape)
             continue
-        shapes.append((zone, shape))
+        shapes.append((index, zone, shape))
         outside = 1.0 - shape.intersection(outline).area / shape.area
         if outside > OUTSIDE_SHARE:
-            yield f"Zone {zone.zone_id} lies {outside:.0%} outside the floor."
-    for index, (zone, shape) in enumerate(shapes):
-        for other, other_shape in shapes[index + 1 :]:
+            far = f"Zone {zone.zone_id} lies {outside:.0%} outside the floor."
+            yield PlanFault(Part.ZONE, index, far)
+    for number, (index, zone, shape) in enumerate(shapes):
+        for _, other, other_shape in shapes[number + 1 :]:
             if other.priority != zone.priority:
                 continue
-            shared = shape.intersection(other_shape).area / min(shape.area, other_shape.area)
-            if shared > OVERLAP_SHARE:
-                yield (
-                    f"Zones {zone.zone_id} and {other.zone_id} overlap by {shared:.0%}"
-                    f" and have the same priority."
+            shared = shape.intersection(other_shape)
+            share = shared.area / min(shape.area, other_shape.area)
+            if share > OVERLAP_SHARE:
+                middle = shared.representative_point()
+                yield PlanFault(
+                    Part.ZONE,
+                    index,
+                    f"Zones {zone.zone_id} and {other.zone_id} overlap by {share:.0%}"
+                    f" and have the same priority.",
+                    (middle.x, middle.y),
                 )
 
 
-def _gateway_faults(plan: FloorPlan, outline: ShapelyPolygon) -> Iterator[str]:
+def _gateway_faults(plan: FloorPlan, outline: ShapelyPolygon) -> Iterator[PlanFault]:
     if not plan.gateways:
-        yield "The floor has no gateway."
-    for gateway_id, times in Counter(place.gateway_id for place in plan.gateways).items():
-        if not gateway_id:
-            yield "A gateway has no id."
-        elif times > 1:
-            yield f"Gateway id {gateway_id} is used {times} times."
-    for place in plan.gateways:
+        yield PlanFault(Part.FLOOR, None, "The floor has no gateway.")
+    times = Counter(place.gateway_id for place in plan.gateways)
+    for index, place in enumerate(plan.gateways):
+        if not place.gateway_id:
+            yield PlanFault(Part.GATEWAY, index, "A gateway has no id.")
+        elif (often := times.pop(place.gateway_id, 0)) > 1:
+            again = f"Gateway id {place.gateway_id} is used {often} times."
+            yield PlanFault(Part.GATEWAY, index, again)
         if not np.isfinite([place.x_m, place.y_m, place.z_m]).all():
-            yield f"Gateway {place.gateway_id} has a place that is not a number."
+            nowhere = f"Gateway {place.gateway_id} has a place that is not a number."
+            yield PlanFault(Part.GATEWAY, index, nowhere)
             continue
         away_m = outline.distance(shapely.Point(place.x_m, place.y_m))
         if away_m > GATEWAY_BEYOND_M:
-            yield f"Gateway {place.gateway_id} hangs {away_m:.0f} m outside the floor."
+            far = f"Gateway {place.gateway_id} hangs {away_m:.0f} m outside the floor."
+            yield PlanFault(Part.GATEWAY, index, far, (place.x_m, place.y_m))
         if not 0.0 <= place.z_m <= MAX_HEIGHT_M:
-            yield (
+            yield PlanFault(
+                Part.GATEWAY,
+                index,
                 f"Gateway {place.gateway_id} hangs {place.z_m:g} m high;"
-                f" 0 to {MAX_HEIGHT_M:g} m is possible."
+                f" 0 to {MAX_HEIGHT_M:g} m is possible.",
+                (place.x_m, place.y_m),
             )

@@ -1,24 +1,15 @@
 """What can be wrong with a plan file, each in one sentence at the place where it stands."""
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Final, TypeVar
 
 from pydantic_core import ErrorDetails
 
-from beacons.floor import FloorPlan, check_plan
-from beacons.store_plan import StorePlan
+from beacons.floor import Part, PlanFault, plan_faults
+from beacons.store_plan import StorePlan, connector_faults
 from corsia.plan_models import PARTS, FilePart
 from corsia.yaml_lines import Document, Fault, Loc, Place
 from offers.campaign import Campaign
-
-# How a sentence of `check_plan` begins when it is about one thing of the floor.
-_ABOUT: Final = re.compile(r"(?P<kind>Zone|Gateway)s?(?: id)? (?P<id>[a-z0-9-]+) ")
-_ABOUT_OBSTACLE: Final = re.compile(r"Obstacle (?P<number>\d+) ")
-
-
-T = TypeVar("T")
 
 _Seen = dict[str, Place | None]
 
@@ -58,34 +49,45 @@ def explained(details: ErrorDetails, loc: Loc) -> str:
 
 
 def store_faults(store: StorePlan, loc: Loc, document: Document) -> Iterable[Fault]:
-    """What is wrong with the drawing of a store's floors."""
-    if len(store.floors) != 1:
-        what = f"has {len(store.floors)} floors; a store needs one, and more are not supported yet"
-        yield document.fault((*loc, "floors"), what)
+    """What is wrong with the drawing of a store's floors, and with what joins them.
+
+    An id used twice is said on the line of its second use (repeated_ids), not here.
+    """
+    if not store.floors:
+        yield document.fault((*loc, "floors"), "has no floor; a store needs one")
     for number, floor in enumerate(store.floors):
-        floor_loc = (*loc, "floors", number)
-        # An id used twice is said on the line of its second use (repeated_ids), not here.
+        zones = _firsts(zone.zone_id for zone in floor.zones)
+        gateways = _firsts(place.gateway_id for place in floor.gateways)
         once = replace(
             floor,
-            zones=_first_of_each(floor.zones, lambda zone: zone.zone_id),
-            gateways=_first_of_each(floor.gateways, lambda place: place.gateway_id),
+            zones=tuple(floor.zones[index] for index in zones),
+            gateways=tuple(floor.gateways[index] for index in gateways),
         )
-        for sentence in check_plan(once):
-            yield document.fault((*floor_loc, *_subject(sentence, floor)), sentence)
+        for fault in plan_faults(once):
+            where = (*loc, "floors", number, *_subject(fault, zones, gateways))
+            yield document.fault(where, fault.sentence)
+    connectors = _firsts(connector.connector_id for connector in store.connectors)
+    joined = replace(store, connectors=tuple(store.connectors[index] for index in connectors))
+    for joint in connector_faults(joined):
+        where = (*loc, "connectors", connectors[joint.index])
+        yield document.fault(
+            where if joint.end is None else (*where, "ends", joint.end), joint.sentence
+        )
 
 
-def _subject(sentence: str, floor: FloorPlan) -> Loc:
-    """Where in a floor the thing stands that a sentence of `check_plan` is about."""
-    if obstacle := _ABOUT_OBSTACLE.match(sentence):
-        return "obstacles", int(obstacle["number"]) - 1
-    if sentence.startswith("The outline"):
-        return ("outline",)
-    about = _ABOUT.match(sentence)
-    if about is None:
-        return ()
-    if about["kind"] == "Zone":
-        return "zones", [zone.zone_id for zone in floor.zones].index(about["id"]), "polygon"
-    return "gateways", [place.gateway_id for place in floor.gateways].index(about["id"])
+def _subject(fault: PlanFault, zones: list[int], gateways: list[int]) -> Loc:
+    """Where in a floor the thing stands that a fault is about."""
+    match fault.part, fault.index:
+        case Part.OUTLINE, _:
+            return ("outline",)
+        case Part.OBSTACLE, int(index):
+            return "obstacles", index
+        case Part.ZONE, int(index):
+            return "zones", zones[index], "polygon"
+        case Part.GATEWAY, int(index):
+            return "gateways", gateways[index]
+        case _:
+            return ()
 
 
 def campaign_faults(
@@ -116,7 +118,7 @@ def unknown_zones(
 
 
 def repeated_ids(document: Document) -> Iterable[Fault]:
-    """Ids used twice: of zones and floors in one store, of all else in the file."""
+    """Ids used twice: of zones, floors and connectors in one store, of all else in the file."""
     stores: _Seen = {}
     gateways: _Seen = {}
     campaigns: _Seen = {}
@@ -131,6 +133,10 @@ def repeated_ids(document: Document) -> Iterable[Fault]:
                 yield from _noted(document, zones, zone, "zone_id", (*loc, "zones", n))
             for n, place in items(floor, "gateways"):
                 yield from _noted(document, gateways, place, "gateway_id", (*loc, "gateways", n))
+        connectors: _Seen = {}
+        for n, connector in items(store, "connectors"):
+            loc = ("stores", s, "connectors", n)
+            yield from _noted(document, connectors, connector, "connector_id", loc)
     for c, campaign in items(document.value, "campaigns"):
         yield from _noted(document, campaigns, campaign, "campaign_id", ("campaigns", c))
 
@@ -154,5 +160,7 @@ def _noted(document: Document, seen: _Seen, value: object, key: str, loc: Loc) -
         seen[name] = document.place(here)
 
 
-def _first_of_each(items: tuple[T, ...], key: Callable[[T], str]) -> tuple[T, ...]:
-    return tuple({key(item): item for item in reversed(items)}.values())[::-1]
+def _firsts(ids: Iterable[str]) -> list[int]:
+    """Where each id is used first, in order."""
+    numbered = list(enumerate(ids))
+    return sorted({name: index for index, name in reversed(numbered)}.values())

@@ -15,17 +15,10 @@ import yaml
 from pydantic import ValidationError
 
 from beacons.floor import FloorPlan, Polygon
-from beacons.store_plan import StorePlan
+from beacons.store_plan import Connector, GeoAnchor, StorePlan
 from corsia.plan_checks import campaign_faults, explained, items, repeated_ids, store_faults
-from corsia.plan_models import (
-    END_OF_DAY,
-    FORMAT_VERSION,
-    WEEKDAYS,
-    CampaignPart,
-    FilePart,
-    Part,
-    StorePart,
-)
+from corsia.plan_fields import END_OF_DAY, FORMAT_VERSION, WEEKDAYS
+from corsia.plan_models import CampaignPart, FilePart, Part, StorePart
 from corsia.yaml_lines import Document, Fault, Loc, Place, YamlSyntaxError, load_document
 from offers.campaign import Campaign, Hours
 
@@ -136,18 +129,22 @@ _Dumper.add_representer(str, _text)
 
 
 def _store_document(store: StorePlan) -> dict[str, object]:
-    return {
+    facts: dict[str, object] = {
         "store_id": store.store_id,
         "name": store.name,
         "tz": store.tz,
         "country": store.country,
+        "anchor": None if store.anchor is None else _anchor_document(store.anchor),
         "floors": [_floor_document(floor) for floor in store.floors],
+        "connectors": [_connector_document(connector) for connector in store.connectors],
     }
+    return {key: value for key, value in facts.items() if value is not None and value != []}
 
 
 def _floor_document(floor: FloorPlan) -> dict[str, object]:
     return {
         "floor_id": floor.floor_id,
+        "level": floor.level,
         "outline": _ring(floor.outline),
         "obstacles": [_ring(obstacle) for obstacle in floor.obstacles],
         "zones": [
@@ -169,6 +166,25 @@ def _floor_document(floor: FloorPlan) -> dict[str, object]:
             }
             for place in floor.gateways
         ],
+    }
+
+
+def _connector_document(connector: Connector) -> dict[str, object]:
+    return {
+        "connector_id": connector.connector_id,
+        "kind": connector.kind.value,
+        "ends": [
+            {"floor_id": end.floor_id, "x_m": _number(end.x_m), "y_m": _number(end.y_m)}
+            for end in connector.ends
+        ],
+    }
+
+
+def _anchor_document(anchor: GeoAnchor) -> dict[str, object]:
+    return {
+        "longitude_deg": _number(anchor.longitude_deg),
+        "latitude_deg": _number(anchor.latitude_deg),
+        "bearing_deg": _number(anchor.bearing_deg),
     }
 
 

@@ -1,155 +1,32 @@
-"""The form of a plan file: what each key may hold, and how it becomes a core value.
+"""The form of a plan file: what each key may hold, and how it becomes a core value."""
 
-Scalars come in as text (corsia.yaml_lines), so each type here says how its text is read.
-"""
+from typing import Annotated, Any, Final, Literal
 
-import re
-from collections.abc import Callable
-from datetime import UTC, datetime, time
-from typing import Annotated, Any, Final, Literal, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from beacons.floor import FloorPlan, GatewayPlace, Zone, ZoneKind
-from beacons.store_plan import StorePlan
+from beacons.store_plan import Connector, ConnectorEnd, ConnectorKind, GeoAnchor, StorePlan
+from corsia.plan_fields import (
+    MAX_LATITUDE_DEG,
+    MAX_LEVEL,
+    WEEKDAYS,
+    Body,
+    Cents,
+    Country,
+    HttpsUrl,
+    Id,
+    Ids,
+    Instant,
+    Line,
+    Metres,
+    Ring,
+    SomeIds,
+    Tags,
+    TimeOfDay,
+    Tz,
+    Weekdays,
+)
 from offers.campaign import Campaign, Hours, Offer, Status, Tier
-
-FORMAT_VERSION: Final = "1"
-ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-COUNTRY: Final = re.compile(r"[A-Z]{2}")
-# The Unicode classes that a line of text on a handset has no use for.
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_CONTROL_BUT_NEWLINE: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-# Further than any hall from its own origin: a coordinate beyond it is in another unit.
-MAX_COORDINATE_M: Final = 10_000
-# A million euros: past it somebody wrote something else than cents.
-MAX_CENTS: Final = 100_000_000
-# An FCM message carries at most 4,096 octets; title and body may take half in any script.
-MAX_TITLE: Final = 120
-MAX_BODY: Final = 400
-Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-WEEKDAYS: Final[tuple[Weekday, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-# A day ends at 24:00, which `time` cannot say.
-END_OF_DAY: Final = "24:00"
-
-T = TypeVar("T")
-
-
-def _fault(sentence: str) -> PydanticCustomError:
-    # Braces in a message template would be read as places for values.
-    return PydanticCustomError("plan", "{sentence}", {"sentence": sentence})
-
-
-def _id(text: str) -> str:
-    if ID.fullmatch(text) is None:
-        raise _fault("an id has 1 to 64 small letters, digits and hyphens, no hyphen first")
-    return text
-
-
-def _line(text: str) -> str:
-    if not text.strip() or _CONTROL.search(text):
-        raise _fault("must be one line of text, not blank")
-    return text
-
-
-def _lines(text: str) -> str:
-    if not text.strip() or _CONTROL_BUT_NEWLINE.search(text):
-        raise _fault("must be text, not blank, without control characters")
-    return text
-
-
-def _tz(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise _fault("no such time zone; write a name such as Europe/Rome") from error
-    return text
-
-
-def _country(text: str) -> str:
-    if COUNTRY.fullmatch(text) is None:
-        raise _fault("a country has two capital letters, such as IT")
-    return text
-
-
-def _https(text: str) -> str:
-    if re.fullmatch(r"https://[^\s/]+(/\S*)?", text) is None:
-        raise _fault("an address must begin with https:// and hold no spaces")
-    return text
-
-
-def _corner(value: object) -> object:
-    if not isinstance(value, list) or len(value) != 2:
-        raise _fault("a corner is [x, y], in metres")
-    return value
-
-
-def _ring(corners: tuple[T, ...]) -> tuple[T, ...]:
-    if len(corners) < 3:
-        raise _fault("a ring needs at least 3 corners")
-    return corners
-
-
-def _no_repeats(values: tuple[str, ...]) -> tuple[str, ...]:
-    repeated = sorted({value for value in values if values.count(value) > 1})
-    if repeated:
-        raise _fault(f"named more than once: {', '.join(repeated)}")
-    return values
-
-
-def _some(values: tuple[T, ...]) -> tuple[T, ...]:
-    # Field(min_length) would complain of a list whose items are all faulty, too.
-    if not values:
-        raise _fault("must hold at least one")
-    return values
-
-
-def _parsed(read: Callable[[str], T], sentence: str) -> Callable[[object], T]:
-    def parse(value: object) -> T:
-        try:
-            return read(value if isinstance(value, str) else "")
-        except ValueError as error:
-            raise _fault(sentence) from error
-
-    return parse
-
-
-def _utc(text: str) -> datetime:
-    instant = datetime.fromisoformat(text)
-    if instant.tzinfo is None:
-        raise ValueError("no time zone")
-    try:
-        return instant.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("out of range") from error
-
-
-def _time_of_day(text: str) -> time:
-    moment = time.max if text == END_OF_DAY else time.fromisoformat(text)
-    if moment.tzinfo is not None or len(text) < 5:
-        raise ValueError("no plain time of day")
-    return moment
-
-
-Id = Annotated[str, AfterValidator(_id)]
-Ids = Annotated[tuple[Id, ...], AfterValidator(_no_repeats)]
-Line = Annotated[str, Field(max_length=MAX_TITLE), AfterValidator(_line)]
-Metres = Annotated[FiniteFloat, Field(ge=-MAX_COORDINATE_M, le=MAX_COORDINATE_M)]
-Ring = Annotated[
-    tuple[Annotated[tuple[Metres, Metres], BeforeValidator(_corner)], ...], AfterValidator(_ring)
-]
-Cents = Annotated[int, Field(ge=0, le=MAX_CENTS)]
-Instant = Annotated[
-    datetime,
-    BeforeValidator(
-        _parsed(_utc, "must be a time with its offset, such as 2026-05-01T00:00:00+02:00")
-    ),
-]
-TimeOfDay = Annotated[
-    time, BeforeValidator(_parsed(_time_of_day, "must be a time of day, such as 09:30"))
-]
 
 
 class Part(BaseModel):
@@ -181,6 +58,7 @@ class GatewayPart(Part):
 
 class FloorPart(Part):
     floor_id: Id
+    level: Annotated[int, Field(ge=-MAX_LEVEL, le=MAX_LEVEL)] = 0
     outline: Ring
     obstacles: tuple[Ring, ...] = ()
     zones: tuple[ZonePart, ...] = ()
@@ -193,25 +71,63 @@ class FloorPart(Part):
             self.obstacles,
             tuple(zone.value() for zone in self.zones),
             tuple(gateway.value() for gateway in self.gateways),
+            self.level,
         )
+
+
+class ConnectorEndPart(Part):
+    floor_id: Id
+    x_m: Metres
+    y_m: Metres
+
+    def value(self) -> ConnectorEnd:
+        return ConnectorEnd(self.floor_id, self.x_m, self.y_m)
+
+
+class ConnectorPart(Part):
+    connector_id: Id
+    kind: ConnectorKind
+    ends: tuple[ConnectorEndPart, ...]
+
+    def value(self) -> Connector:
+        ends = tuple(end.value() for end in self.ends)
+        return Connector(self.connector_id, self.kind, ends)
+
+
+class AnchorPart(Part):
+    longitude_deg: Annotated[FiniteFloat, Field(ge=-180, le=180)]
+    latitude_deg: Annotated[FiniteFloat, Field(ge=-MAX_LATITUDE_DEG, le=MAX_LATITUDE_DEG)]
+    bearing_deg: Annotated[FiniteFloat, Field(ge=-360, le=360)] = 0.0
+
+    def value(self) -> GeoAnchor:
+        return GeoAnchor(self.longitude_deg, self.latitude_deg, self.bearing_deg)
 
 
 class StorePart(Part):
     store_id: Id
     name: Line
-    tz: Annotated[str, AfterValidator(_tz)]
-    country: Annotated[str, AfterValidator(_country)]
+    tz: Tz
+    country: Country
+    anchor: AnchorPart | None = None
     floors: tuple[FloorPart, ...] = ()
+    connectors: tuple[ConnectorPart, ...] = ()
 
     def value(self) -> StorePlan:
-        floors = tuple(floor.value() for floor in self.floors)
-        return StorePlan(self.store_id, self.name, self.tz, self.country, floors)
+        return StorePlan(
+            self.store_id,
+            self.name,
+            self.tz,
+            self.country,
+            tuple(floor.value() for floor in self.floors),
+            tuple(connector.value() for connector in self.connectors),
+            None if self.anchor is None else self.anchor.value(),
+        )
 
 
 class HoursPart(Part):
     start: TimeOfDay
     end: TimeOfDay
-    weekdays: Annotated[tuple[Weekday, ...], AfterValidator(_some)] = WEEKDAYS
+    weekdays: Weekdays = WEEKDAYS
 
     def value(self) -> Hours:
         return Hours(self.start, self.end, frozenset(WEEKDAYS.index(day) for day in self.weekdays))
@@ -223,13 +139,13 @@ class CampaignPart(Part):
     status: Status = Status.DRAFT
     tier: Literal["recovery", "service", "personal", "generic"] = "generic"
     title: Line
-    body: Annotated[str, Field(max_length=MAX_BODY), AfterValidator(_lines)]
-    image_url: Annotated[str, Field(max_length=2_000), AfterValidator(_https)] | None = None
+    body: Body
+    image_url: HttpsUrl | None = None
     margin_cents: Cents = 0
     cost_cents: Cents = 0
     store_ids: Ids = ()
-    zone_ids: Annotated[Ids, AfterValidator(_some)]
-    categories: Annotated[tuple[Line, ...], AfterValidator(_no_repeats)] = ()
+    zone_ids: SomeIds
+    categories: Tags = ()
     valid_from: Instant
     valid_until: Instant
     hours: tuple[HoursPart, ...] = ()
@@ -268,6 +184,9 @@ PARTS: Final[dict[str, type[Part]]] = {
     "floors": FloorPart,
     "zones": ZonePart,
     "gateways": GatewayPart,
+    "connectors": ConnectorPart,
+    "ends": ConnectorEndPart,
+    "anchor": AnchorPart,
     "campaigns": CampaignPart,
     "hours": HoursPart,
 }

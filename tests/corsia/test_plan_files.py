@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beacons.floor import FloorPlan, GatewayPlace, Zone, ZoneKind
-from beacons.store_plan import StorePlan
+from beacons.store_plan import Connector, ConnectorEnd, ConnectorKind, GeoAnchor, StorePlan
+from corsia.plan_fields import MAX_BODY, MAX_TITLE
 from corsia.plan_files import Plan, PlanFileError, parse_plan, read_plan, write_plan
-from corsia.plan_models import MAX_BODY, MAX_TITLE
 from offers.campaign import Campaign, Hours, Offer, Status, Tier
 
 EXAMPLE = Path(__file__).with_name("plan_example.yaml")
@@ -313,6 +313,7 @@ AWKWARD = st.sampled_from(
 )
 NAME = LINE | AWKWARD
 ID = st.from_regex(r"[a-z0-9][a-z0-9-]{0,63}", fullmatch=True)
+STORE_IDS = st.lists(ID, max_size=2, unique=True)
 MOMENT = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 METRES = st.floats(-9_000, 9_000)
 
@@ -370,7 +371,8 @@ def floors(draw: st.DrawFn, floor_id: str, gateway_ids: list[str]) -> FloorPlan:
         for gateway_id in gateway_ids
     )
     shelf = _box(x + side / 3, y + side / 3, side / 3, side / 3)
-    return FloorPlan(floor_id, _box(x, y, side, side), (shelf,), zones, places)
+    level = draw(st.integers(-50, 50))
+    return FloorPlan(floor_id, _box(x, y, side, side), (shelf,), zones, places, level)
 
 
 def _box(x: float, y: float, width: float, depth: float) -> tuple[tuple[float, float], ...]:
@@ -378,20 +380,32 @@ def _box(x: float, y: float, width: float, depth: float) -> tuple[tuple[float, f
 
 
 @st.composite
+def stores(draw: st.DrawFn, store_id: str) -> StorePlan:
+    """A store of one to three floors, joined by a connector when there are several."""
+    names = ["ground", "upper", "cellar"][: draw(st.integers(1, 3))]
+    drawn = tuple(draw(floors(name, [f"{store_id[:40]}-{name}-gw"])) for name in names)
+    ends = tuple(ConnectorEnd(floor.floor_id, *floor.outline[0]) for floor in drawn)
+    connectors = (Connector("way-up", draw(st.sampled_from(ConnectorKind)), ends),)
+    degrees = st.floats(-80, 80)
+    return StorePlan(
+        store_id,
+        draw(NAME),
+        draw(st.sampled_from(["Europe/Rome", "UTC", "America/Sao_Paulo"])),
+        draw(st.sampled_from(["IT", "NO", "BR"])),
+        drawn,
+        connectors if len(drawn) > 1 else (),
+        draw(st.none() | st.builds(GeoAnchor, degrees, degrees, degrees)),
+    )
+
+
+@st.composite
 def plans(draw: st.DrawFn) -> Plan:
-    stores = tuple(
-        StorePlan(
-            store_id,
-            draw(NAME),
-            draw(st.sampled_from(["Europe/Rome", "UTC", "America/Sao_Paulo"])),
-            draw(st.sampled_from(["IT", "NO", "BR"])),
-            (draw(floors("ground", [f"{store_id[:40]}-{number}-gw"])),),
-        )
-        for number, store_id in enumerate(draw(st.lists(ID, max_size=2, unique=True)))
+    several = tuple(
+        draw(stores(f"{number}-{store_id[:50]}")) for number, store_id in enumerate(draw(STORE_IDS))
     )
     wanted = draw(st.lists(ID, max_size=3, unique=True))
     # Zones of a plan's own stores are checked; these campaigns belong to stores elsewhere.
-    return Plan(stores, tuple(_elsewhere(draw(campaigns(campaign_id))) for campaign_id in wanted))
+    return Plan(several, tuple(_elsewhere(draw(campaigns(campaign_id))) for campaign_id in wanted))
 
 
 def _elsewhere(campaign: Campaign) -> Campaign:
