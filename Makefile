@@ -2,7 +2,7 @@
 RUN := .venv/bin
 SEED ?= 7
 
-.PHONY: help demo test check format rehearse rehearse-fast rehearse-cut rehearse-recorded figures bench-zones lock clean
+.PHONY: help demo test check format rehearse rehearse-fast rehearse-cut rehearse-recorded figures bench-zones bench-presence lock clean
 
 help:
 	@echo "make demo               a simulated store, live in this terminal (Ctrl-C ends it)"
@@ -14,6 +14,7 @@ help:
 	@echo "make rehearse-recorded  the recorded walks of ../shared through the whole loop"
 	@echo "make figures            the simulator's radio beside the recorded one"
 	@echo "make bench-zones        Corsia and two baselines on the recorded walks of ../shared"
+	@echo "make bench-presence     sightings a second in a full store, beside a loop over objects"
 	@echo "make lock               write requirements.lock anew"
 
 demo:
@@ -58,6 +59,10 @@ figures:
 bench-zones:
 	@scripts/setup.sh
 	@OPENBLAS_NUM_THREADS=1 $(RUN)/python -m benchmarks.zones_table
+
+bench-presence:
+	@scripts/setup.sh
+	@OPENBLAS_NUM_THREADS=1 $(RUN)/python -m benchmarks.presence_speed
 
 lock:
 	@scripts/setup.sh
