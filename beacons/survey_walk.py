@@ -28,6 +28,8 @@ LONGEST_LEG_S: Final = 60.0
 PLACE_M: Final = 1.0
 # Two passes of one aisle are one place where they come this near to each other.
 SAME_PLACE_M: Final = 0.5
+# Metres from the origin of a plan that no store reaches: a number of another field.
+FAR_M: Final = 100_000.0
 # A handset advertises several times a second: nobody hears it for so long only when it is silent.
 SILENT_S: Final = 5.0
 # A sighting stands for a window of half a second from its time on.
@@ -84,6 +86,8 @@ class TapChecker:
         """What is wrong with a tap, as a part of a sentence; None when it can be used."""
         if not all(map(math.isfinite, (tap.at_s, tap.x_m, tap.y_m))):
             return "its time or place is not a number"
+        if max(abs(tap.x_m), abs(tap.y_m)) > FAR_M:
+            return f"({tap.x_m:.1e}, {tap.y_m:.1e}) is no place in metres"
         ways = self.ways.get(tap.floor_id)
         if ways is None:
             return f"there is no floor {tap.floor_id}, only {', '.join(self.ways)}"
