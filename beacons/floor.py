@@ -65,6 +65,11 @@ class GatewayPlace:
     y_m: float
     z_m: float
 
+    @property
+    def is_somewhere(self) -> bool:
+        """Whether its place is made of numbers."""
+        return bool(np.isfinite([self.x_m, self.y_m, self.z_m]).all())
+
 
 @dataclass(frozen=True, slots=True)
 class FloorPlan:
@@ -134,6 +139,11 @@ def plan_faults(plan: FloorPlan) -> list[PlanFault]:
         everywhere = "The obstacles cover the whole floor: nobody can stand anywhere."
         faults.append(PlanFault(Part.FLOOR, None, everywhere))
     return faults
+
+
+def is_sound(polygon: Polygon) -> bool:
+    """Whether the corners make a simple polygon with an area."""
+    return not isinstance(_shape(polygon), _Wrong)
 
 
 def walkable(plan: FloorPlan) -> shapely.Geometry:
@@ -239,7 +249,7 @@ def _gateway_faults(plan: FloorPlan, outline: ShapelyPolygon) -> Iterator[PlanFa
         elif (often := times.pop(place.gateway_id, 0)) > 1:
             again = f"Gateway id {place.gateway_id} is used {often} times."
             yield PlanFault(Part.GATEWAY, index, again)
-        if not np.isfinite([place.x_m, place.y_m, place.z_m]).all():
+        if not place.is_somewhere:
             nowhere = f"Gateway {place.gateway_id} has a place that is not a number."
             yield PlanFault(Part.GATEWAY, index, nowhere)
             continue
