@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from beacons.floor import FloorPlan, PlanError, check_plan, walkable
+from beacons.floor import FloorPlan, walkable
 
 Point = tuple[float, float]
 
@@ -28,9 +28,7 @@ class Ways:
     """The walkable part of one floor."""
 
     def __init__(self, plan: FloorPlan) -> None:
-        """Raises PlanError when the plan has faults."""
-        if faults := check_plan(plan):
-            raise PlanError(plan.floor_id, faults)
+        """plan: one in which `check_plan` finds no fault."""
         self._outline = shapely.Polygon(plan.outline)
         self._area = walkable(plan)
         self._clear = shapely.buffer(self._area, -CLEAR_M, join_style="mitre")

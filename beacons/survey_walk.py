@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
+from beacons.floor import PlanError, check_plan
 from beacons.heard import LOUDEST_DBM, QUIETEST_DBM, Heard
 from beacons.store_plan import StorePlan
 from beacons.survey import Survey, SurveyPoint
@@ -79,7 +80,7 @@ class TapChecker:
     """Where one can stand in a store."""
 
     def __init__(self, plan: StorePlan) -> None:
-        """Raises PlanError when a floor of the plan has faults."""
+        """plan: one in whose floors `check_plan` finds no fault."""
         self.ways = {floor.floor_id: Ways(floor) for floor in plan.floors}
 
     def fault(self, tap: Tap) -> str | None:
@@ -114,6 +115,9 @@ def survey_of_walk(
     what gateways heard, so that only there silence means anything.
     Raises PlanError when the plan has faults.
     """
+    for floor in plan.floors:
+        if faults := check_plan(floor):
+            raise PlanError(floor.floor_id, faults)
     walk = _Walk(TapChecker(plan))
     gateways = {place.gateway_id for floor in plan.floors for place in floor.gateways}
     unused: Counter[Unused] = Counter()

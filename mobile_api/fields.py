@@ -42,4 +42,6 @@ Word = Annotated[str, StringConstraints(min_length=1, max_length=32, pattern=_NO
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_NO_CONTROLS)]
 # FCM tokens are about 160 characters, installation ids 22; FCM states no limit.
 TargetValue = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{8,512}$")]
+# A place in the plan of a floor. No store is 100 km wide.
+Metres = Annotated[float, Field(ge=-100_000, le=100_000, allow_inf_nan=False)]
 Base64Of32 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$")]

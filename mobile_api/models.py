@@ -9,6 +9,7 @@ from mobile_api.fields import (
     Country,
     Instant,
     Locale,
+    Metres,
     Name,
     OwnId,
     TargetValue,
@@ -22,6 +23,8 @@ from shoppers.consent import Purpose
 MAX_EVENTS = 100
 # More answers than there are questions: every purpose asked a few times while offline.
 MAX_GRANTS = 20
+# A tap that was made out of the network's reach comes a little later; a walk takes minutes.
+MAX_TAP_AGE_MS = 600_000
 
 Platform = Literal["android", "ios", "web"]
 
@@ -232,6 +235,53 @@ class DecisionExplained(BaseModel):
     zone_id: str
     at: Instant
     reasons: list[str]
+
+
+# --- walk surveys -----------------------------------------------------------------------------
+class TapBody(Received):
+    """ "I am here now", said by whoever walks a survey.
+
+    By age and not by instant: seconds by which a handset's clock is wrong would be metres.
+    """
+
+    tap_id: TheirId
+    floor_id: Name
+    x_m: Metres
+    y_m: Metres
+    kind: Literal["here", "pause", "end"] = Field(
+        "here", description="pause: until the next tap nothing counts; end: the survey is over"
+    )
+    age_ms: int = Field(ge=0, le=MAX_TAP_AGE_MS, description="since the tap, by a stopwatch")
+
+
+class Taps(Received):
+    """Places tapped since the last time."""
+
+    taps: list[TapBody] = Field(min_length=1, max_length=MAX_EVENTS)
+
+
+class SurveyFloor(BaseModel):
+    """A floor to tap on; polygons are lists of corners in metres."""
+
+    floor_id: str
+    outline: list[tuple[float, float]]
+    obstacles: list[list[tuple[float, float]]]
+
+
+class OpenSurvey(BaseModel):
+    """The survey that this handset is to walk."""
+
+    survey_id: str
+    store_id: str
+    opened_at: Instant
+    taps: int
+    floors: list[SurveyFloor]
+
+
+class SurveyState(BaseModel):
+    """Whether a survey is being made with this handset."""
+
+    survey: OpenSurvey | None
 
 
 # --- personal data ----------------------------------------------------------------------------
