@@ -2,7 +2,7 @@
 RUN := .venv/bin
 SEED ?= 7
 
-.PHONY: help demo test check format rehearse rehearse-fast rehearse-cut rehearse-recorded figures bench-zones bench-presence lock clean
+.PHONY: help demo test check format rehearse rehearse-fast rehearse-cut rehearse-recorded figures bench-zones bench-presence bench-store lock clean
 
 help:
 	@echo "make demo               a simulated store, live in this terminal (Ctrl-C ends it)"
@@ -15,6 +15,7 @@ help:
 	@echo "make figures            the simulator's radio beside the recorded one"
 	@echo "make bench-zones        Corsia and two baselines on the recorded walks of ../shared"
 	@echo "make bench-presence     sightings a second in a full store, beside a loop over objects"
+	@echo "make bench-store        presence in the simulated store over ten seeds, with dead gateways"
 	@echo "make lock               write requirements.lock anew"
 
 demo:
@@ -63,6 +64,10 @@ bench-zones:
 bench-presence:
 	@scripts/setup.sh
 	@OPENBLAS_NUM_THREADS=1 $(RUN)/python -m benchmarks.presence_speed
+
+bench-store:
+	@scripts/setup.sh
+	@OPENBLAS_NUM_THREADS=1 $(RUN)/python -m benchmarks.store_table
 
 lock:
 	@scripts/setup.sh

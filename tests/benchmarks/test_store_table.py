@@ -1,0 +1,34 @@
+"""`make bench-store` on a short day."""
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from benchmarks.store_table import COLUMNS, SCENES, main
+
+
+def test_a_short_day_prints_and_writes_every_figure(tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    short = ["--seed", "1", "--minutes", "0.5", "--shoppers", "8", "--processes", "1"]
+    done = CliRunner().invoke(main, [*short, "--json", str(out), "--svg", str(tmp_path)])
+
+    assert done.exit_code == 0, done.output
+    figures = json.loads(out.read_text())
+    assert list(figures) == list(SCENES)
+    for scene in SCENES:
+        assert set(figures[scene]["seeds"]["1"]) == {column.key for column in COLUMNS}
+        whole = figures[scene]["all"]
+        assert abs(whole["right"] + whole["wrong"] + whole["unknown"] - 1) < 1e-9
+        assert f"{scene}, the likeliest zone each half second" in done.stdout
+    # A day without two gateways is another day.
+    assert figures[SCENES[0]]["all"] != figures[SCENES[1]]["all"]
+    assert len(list(tmp_path.glob("reliability-*.svg"))) == len(SCENES)
+    assert "3 of 3" in done.stderr
+
+
+def test_a_folder_that_is_not_there_is_said_before_the_run() -> None:
+    done = CliRunner().invoke(main, ["--json", "/nowhere/out.json"])
+
+    assert done.exit_code == 2
+    assert "there is no folder /nowhere" in done.output
