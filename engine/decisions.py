@@ -118,7 +118,7 @@ def _moment(plan: EnginePlan, visit: Visit, dwelling: Dwelling, now: datetime) -
         confidence=dwelling.confidence,
         visit_age_s=(now - visit.entered_at).total_seconds(),
         zone_dwell_s=dwelling.dwell_s,
-        residual_dwell_s=plan.residual_dwell_s(dwelling.zone_id),
+        residual_dwell_s=plan.residual_dwell_s(dwelling.zone_id, dwelling.at_s - dwelling.since_s),
     )
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from beacons.dwell import DwellCurve, dwell_curves
 from beacons.floor import PlanError, Zone, ZoneKind
 from beacons.presence import PresenceModel
 from beacons.store_plan import StorePlan
@@ -14,11 +15,6 @@ from offers.situation import ZoneRole
 QUIET_KINDS: Final = frozenset(
     {ZoneKind.CHECKOUT, ZoneKind.ENTRANCE, ZoneKind.QUIET, ZoneKind.SERVICE_DESK, ZoneKind.PICKUP}
 )
-# Assumed until the store's own visits say better: how much longer a shopper who has stopped in a
-# zone of this kind stays, in seconds. Stops are short and heavy-tailed (Larson, Bradlow, Fader
-# 2005), so that what is left does not shrink as the stay goes on.
-RESIDUAL_DWELL_S: Final = {ZoneKind.AISLE: 25.0, ZoneKind.PROMO: 15.0, ZoneKind.PERIMETER: 15.0}
-RESIDUAL_DWELL_ELSEWHERE_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +26,21 @@ class EnginePlan:
     zones: dict[str, Zone]
     tz: ZoneInfo
     control_salt: str
+    # As assumed of each kind of zone, until `engine.dwell` has read the store's own stays.
+    dwell: dict[str, DwellCurve]
 
     def role(self, zone_id: str) -> ZoneRole:
         """What the zone means for messages."""
         kind = self.zones[zone_id].kind
         return ZoneRole.QUIET if kind in QUIET_KINDS else ZoneRole.SELLING
 
-    def residual_dwell_s(self, zone_id: str) -> float:
-        """How much longer a shopper is expected to stay in the zone."""
-        return RESIDUAL_DWELL_S.get(self.zones[zone_id].kind, RESIDUAL_DWELL_ELSEWHERE_S)
+    def residual_dwell_s(self, zone_id: str, elapsed_s: float) -> float:
+        """How much longer a shopper stays who has been in the zone for `elapsed_s`."""
+        return float(self.dwell[zone_id].residual_s(elapsed_s))
+
+    def still_here_p(self, zone_id: str, elapsed_s: float, in_s: float) -> float:
+        """The probability that a shopper who has been in the zone still is `in_s` from now."""
+        return float(self.dwell[zone_id].survival(in_s, elapsed_s))
 
     def local(self, at: datetime) -> datetime:
         """The store's own time."""
@@ -60,4 +62,5 @@ def engine_plan(store: StorePlan, control_salt: str) -> EnginePlan:
         zones={zone.zone_id: zone for zone in floor.zones},
         tz=tz,
         control_salt=control_salt,
+        dwell=dwell_curves(floor.zones, ()),
     )

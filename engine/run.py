@@ -19,6 +19,7 @@ from db.ids import new_id
 from db.live import Live, open_live
 from db.sealing import SealError, unseal
 from db.visits import Visit
+from engine.dwell import keep_dwell
 from engine.identities import Identities, Owner
 from engine.plan import engine_plan
 from engine.store import StoreEngine
@@ -84,8 +85,9 @@ async def own_store(
                     log.info("store taken", extra={"store": store_id})
                     why = await _work(store_id, me, database, live, identities, clock)
                     log.info("store to be taken anew", extra={"store": store_id, "why": why})
-            except (RedisError, PlanError, *DATABASE_ERRORS) as error:
-                log.warning("store paused", extra={"store": store_id, "why": _kind(error)})
+            except* (RedisError, PlanError, *DATABASE_ERRORS) as group:
+                for error in group.exceptions:
+                    log.warning("store paused", extra={"store": store_id, "why": _kind(error)})
             await clock.sleep(RETRY_S)
     finally:
         try:
@@ -154,8 +156,22 @@ async def _work(
     identities: Identities,
     clock: Clock,
 ) -> str:
-    """Work until the store must be taken anew; why. Raises RedisError or DATABASE_ERRORS."""
+    """Work until the store must be taken anew; why.
+
+    Raises PlanError, RedisError or DATABASE_ERRORS, or a group of them.
+    """
     store = await load_store_engine(database, store_id, identities, clock.now())
+    async with asyncio.TaskGroup() as tasks:
+        learning = tasks.create_task(keep_dwell(store, database, clock), name=f"dwell {store_id}")
+        why = await _turns(store, store_id, me, database, live, clock)
+        learning.cancel()
+    return why
+
+
+async def _turns(
+    store: StoreEngine, store_id: str, me: str, database: Database, live: Live, clock: Clock
+) -> str:
+    """Hear, write, paint, again and again until the store must be taken anew; why."""
     plan_of = await _plan_changed_at(database, store_id)
     await live.open_stream(store_id)
     unacknowledged = await live.unacknowledged(store_id, me, ENTRIES_AT_ONCE)

@@ -46,7 +46,9 @@ async def test_a_shopper_in_an_aisle_gets_its_offer(shop_on_each: Shop) -> None:
     assert (sent.decision_id, sent.visit_id) == (taken.id, visit.id)
     (due,) = await shop.rows(outbox)
     assert (due.decision_id, due.handset_id, due.state) == (taken.id, phone.handset_id, "due")
-    assert due.expires_at - taken.at == timedelta(seconds=25)
+    residual_s = taken.seen["moment"]["residual_dwell_s"]
+    assert residual_s == pytest.approx(27, abs=3)
+    assert due.expires_at - taken.at == timedelta(seconds=residual_s)
     assert await shop.live.redis.llen(WAKE) == 1
     (campaign,) = await shop.rows(campaigns)
     assert campaign.sends == 1
