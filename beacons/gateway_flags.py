@@ -1,0 +1,223 @@
+"""A calibration with what it says of the gateways themselves: moved, covered, dead, new.
+
+Found by comparing the links with the law that their fellows follow, and with what they were at the
+calibration before, if there was one (`beacons.link_changes`).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+from shapely.geometry import Polygon as ShapelyPolygon
+
+from beacons.calibration import (
+    NEAREST_M,
+    OFFSET_PRIOR_DB,
+    T_FREEDOM,
+    Fit,
+    GatewayRadio,
+    fit,
+    usable,
+)
+from beacons.floor import FloorPlan, GatewayPlace
+from beacons.link_changes import Changes, Flag, FlagKind
+from beacons.links import Link
+
+Floats = npt.NDArray[np.float64]
+
+# Twice the log-likelihood by which another place must explain a gateway's links better. Measured on
+# made-up stores of 5 to 30 gateways: 14 is not reached by shadows of 3.4 to 5 dB (0 of 5,220
+# gateways) and by 42 of 60 that hang 10 m and more elsewhere. Where the links have also changed, 7
+# is enough to say where to.
+MOVED_LIKELIHOOD: Final = 14.0
+MOVED_AND_CHANGED_LIKELIHOOD: Final = 7.0
+# Nearer than this the shadows of two places are alike, and a plan is drawn no better.
+LEAST_MOVE_M: Final = 4.0
+LEAST_LINKS_TO_PLACE: Final = 4
+PLACES: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The calibration before, and the links that it was made from."""
+
+    radios: tuple[GatewayRadio, ...]
+    links: tuple[Link, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """One floor's gateways as they are now."""
+
+    fit: Fit
+    flags: tuple[Flag, ...]
+
+
+def calibrate(floor: FloorPlan, links: Iterable[Link], before: Before | None = None) -> Calibrated:
+    """The radios of a floor and what is to be said of its gateways, in the order of the plan.
+
+    A gateway that is not where the plan says gets the store's common values: what its links show
+    belongs to another place.
+    """
+    here = {place.gateway_id for place in floor.gateways}
+    links = [link for link in links if {link.hearer_id, link.heard_id} <= here]
+    changes = Changes(floor, links, before.links if before else ())
+    moved = _moves(floor, links, changes)
+    gone = {flag.gateway_id for flag in moved}
+    covered = [flag for flag in changes.covered() if flag.gateway_id not in gone]
+    order = {place.gateway_id: number for number, place in enumerate(floor.gateways)}
+    found = [*_silent(floor, links, before), *moved, *covered]
+    found.sort(key=lambda flag: order[flag.gateway_id])
+    return Calibrated(fit(floor, links, frozenset(gone)), tuple(found))
+
+
+def _moves(floor: FloorPlan, links: Sequence[Link], changes: Changes) -> list[Flag]:
+    """The gateways that do not hang where the plan says."""
+    suspects: frozenset[str] = frozenset()
+    flags: list[Flag] = []
+    for _ in range(2):
+        # One that hangs elsewhere pulls its fellows: the second time, each suspect is looked at
+        # beside those that nobody doubts.
+        among = [one for one in floor.gateways if not suspects or one.gateway_id in suspects]
+        fitted = fit(floor, links, suspects)
+        told = (_moved(floor, fitted, links, one, changes, suspects) for one in among)
+        flags = [flag for flag in told if flag is not None]
+        suspects = frozenset(flag.gateway_id for flag in flags)
+        if not suspects:
+            break
+    return flags
+
+
+def _silent(floor: FloorPlan, links: Sequence[Link], before: Before | None) -> list[Flag]:
+    """What is new, and what hears nobody or is heard by nobody."""
+    heard_by = Counter(link.heard_id for link in links)
+    hears = Counter(link.hearer_id for link in links)
+    knew = {radio.gateway_id for radio in before.radios} if before else set()
+    had = (
+        {end for link in before.links for end in (link.hearer_id, link.heard_id)} if before else ()
+    )
+    flags = []
+    for place in floor.gateways if links else ():
+        one = place.gateway_id
+        if before is not None and one not in knew:
+            flags.append(Flag(one, FlagKind.NEW, "is calibrated for the first time"))
+        if one not in heard_by and one not in hears and one in had:
+            sentence = "hears no fellow and is heard by none any more"
+            flags.append(Flag(one, FlagKind.DIED, sentence))
+        elif one not in heard_by and one not in hears:
+            sentence = "hears no fellow and is heard by none: it is off, or too far away"
+            flags.append(Flag(one, FlagKind.ALONE, sentence))
+        elif one not in hears:
+            sentence = (
+                f"is heard by {heard_by[one]} of its fellows but reports hearing none: its receiver"
+                " or its network is broken"
+            )
+            flags.append(Flag(one, FlagKind.DEAF, sentence))
+        elif one not in heard_by:
+            sentence = (
+                f"hears {hears[one]} of its fellows but is heard by none: its adapter does not"
+                " advertise, or its canary is turned off"
+            )
+            flags.append(Flag(one, FlagKind.MUTE, sentence))
+    return flags
+
+
+def _moved(
+    floor: FloorPlan,
+    fitted: Fit,
+    links: Sequence[Link],
+    place: GatewayPlace,
+    changes: Changes,
+    doubtful: frozenset[str],
+) -> Flag | None:
+    """Whether another place explains the links much better than the planned one."""
+    radios = {radio.gateway_id: radio for radio in fitted.radios}
+    others = {
+        other.gateway_id: other
+        for other in floor.gateways
+        if other.gateway_id != place.gateway_id and other.gateway_id not in doubtful
+    }
+    looks = _looks(place.gateway_id, links, radios, others)
+    if len(looks) < LEAST_LINKS_TO_PLACE:
+        return None
+    at = np.array([(others[one].x_m, others[one].y_m, others[one].z_m) for one in looks])
+    level_dbm = np.array([look[0] for look in looks.values()])
+    variance_db2 = np.array([look[1] for look in looks.values()]) + fitted.law.sigma_db**2
+    spots = np.vstack([[place.x_m, place.y_m], _spots(floor)])
+    rise_m = at[:, 2] - place.z_m
+    away_m = np.sqrt(
+        (spots[:, None, 0] - at[:, 0]) ** 2 + (spots[:, None, 1] - at[:, 1]) ** 2 + rise_m**2
+    )
+    fall_db = (
+        10 * fitted.law.exponent * np.log10(np.maximum(away_m, NEAREST_M) / fitted.law.pivot_m)
+    )
+    likelihood = _likelihood(level_dbm - fitted.law.level_dbm + fall_db, variance_db2)
+    best = int(np.argmax(likelihood))
+    better = 2 * float(likelihood[best] - likelihood[0])
+    moved_m = float(np.hypot(*(spots[best] - spots[0])))
+    has_changed = place.gateway_id in changes.spread_out
+    enough = MOVED_AND_CHANGED_LIKELIHOOD if has_changed else MOVED_LIKELIHOOD
+    if better < enough or moved_m < LEAST_MOVE_M:
+        return changes.elsewhere(place.gateway_id)
+    since = "has moved: its links" if has_changed else "hangs elsewhere than planned: its links"
+    return Flag(
+        place.gateway_id,
+        FlagKind.MOVED,
+        f"{since} fit a place {moved_m:.0f} m away better, near"
+        f" x {spots[best][0]:.0f} m, y {spots[best][1]:.0f} m",
+    )
+
+
+def _looks(
+    gateway_id: str,
+    links: Sequence[Link],
+    radios: dict[str, GatewayRadio],
+    others: dict[str, GatewayPlace],
+) -> dict[str, tuple[float, float]]:
+    """How loud the path to each fellow is without the fellow's own part, and the variance."""
+    paths: dict[str, list[tuple[float, float]]] = {}
+    for link in usable(links, {gateway_id, *others}):
+        if link.heard_id == gateway_id:
+            radio = radios[link.hearer_id]
+            own_db, se_db = radio.offset_db, radio.offset_se_db
+        elif link.hearer_id == gateway_id:
+            radio = radios[link.heard_id]
+            own_db, se_db = radio.transmit_db, radio.transmit_se_db
+        else:
+            continue
+        paths.setdefault(radio.gateway_id, []).append((link.mean_rssi_dbm - own_db, se_db**2))
+    return {
+        fellow: (float(np.mean([p[0] for p in path])), float(np.mean([p[1] for p in path])))
+        for fellow, path in paths.items()
+    }
+
+
+def _spots(floor: FloorPlan) -> Floats:
+    """Places all over the floor, about a metre apart or, on a large one, further."""
+    outline = ShapelyPolygon(floor.outline)
+    step_m = max(1.0, float(np.sqrt(outline.area / PLACES)))
+    left_m, low_m, right_m, high_m = outline.bounds
+    x_m, y_m = np.meshgrid(
+        np.arange(left_m + step_m / 2, right_m, step_m),
+        np.arange(low_m + step_m / 2, high_m, step_m),
+    )
+    spots = np.column_stack([x_m.ravel(), y_m.ravel()])
+    return spots[shapely.contains_xy(outline, spots[:, 0], spots[:, 1])]
+
+
+def _likelihood(over_db: Floats, variance_db2: Floats) -> Floats:
+    """Log likelihood of each place; the gateway's own loudness is whatever suits the place best.
+
+    over_db: what the links are louder than the law, (places, links).
+    """
+    own_db = np.arange(-3 * OFFSET_PRIOR_DB, 3 * OFFSET_PRIOR_DB + 0.1, 0.5)
+    best = np.full(len(over_db), -np.inf)
+    for one_db in own_db:
+        square = (over_db - one_db) ** 2 / variance_db2
+        tail = -0.5 * (T_FREEDOM + 1) * np.log1p(square / T_FREEDOM).sum(axis=1)
+        best = np.maximum(best, tail - 0.5 * (one_db / OFFSET_PRIOR_DB) ** 2)
+    return best
