@@ -2,7 +2,7 @@
 RUN := .venv/bin
 SEED ?= 7
 
-.PHONY: help demo test check format rehearse rehearse-fast rehearse-cut rehearse-recorded figures bench-zones bench-presence bench-store lock clean
+.PHONY: help demo test check format rehearse rehearse-fast rehearse-cut rehearse-seeds rehearse-recorded figures bench-zones bench-presence bench-store lock clean
 
 help:
 	@echo "make demo               a simulated store, live in this terminal (Ctrl-C ends it)"
@@ -11,6 +11,7 @@ help:
 	@echo "make rehearse           3 minutes, 40 shoppers: print the scorecard"
 	@echo "make rehearse-fast      an hour of shopping in virtual time"
 	@echo "make rehearse-cut       the same as rehearse, with a gateway cut off and killed"
+	@echo "make rehearse-seeds     ten seeds in virtual time, with all gateways and with two dead"
 	@echo "make rehearse-recorded  the recorded walks of ../shared through the whole loop"
 	@echo "make figures            the simulator's radio beside the recorded one"
 	@echo "make bench-zones        Corsia and two baselines on the recorded walks of ../shared"
@@ -48,6 +49,10 @@ rehearse-fast:
 rehearse-cut:
 	@scripts/setup.sh
 	@$(RUN)/corsia rehearse --minutes 3 --shoppers 40 --seed $(SEED) --fault cut
+
+rehearse-seeds:
+	@scripts/setup.sh
+	@$(RUN)/python -m benchmarks.rehearse_seeds
 
 rehearse-recorded:
 	@scripts/setup.sh

@@ -19,7 +19,8 @@ from benchmarks.reliability import bars, bins, expected_error, svg
 from benchmarks.store_score import SURE, StoreScore, store_score
 from benchmarks.store_walks import START_S, store_walks
 from benchmarks.text_table import number, table
-from corsia.fast_store import NO_OUTAGE, Outage, dead_gateways
+from corsia.bad_days import dead_gateways
+from corsia.fast_store import NO_OUTAGE, Outage
 from firmware_sim.floor import supermarket
 
 SEEDS: Final = tuple(range(1, 11))

@@ -23,6 +23,7 @@ from corsia.fast_store import (
     FLUSH_EVERY_STEPS,
     STEP_S,
     FastGateways,
+    Outage,
     admit,
     cast,
 )
@@ -147,9 +148,13 @@ async def rehearse_fast(
             store=await load_store_engine(database, floor.store_id, identities, clock.now()),
             identities=identities,
             sender=Sender(database, live, transport, clock),
-            gateways=FastGateways(floor, bytes.fromhex(settings.namespace)),
+            gateways=FastGateways(
+                floor, bytes.fromhex(settings.namespace), Outage(plan.dead(floor))
+            ),
             key=data_key(settings),
         )
+        if plan.dead(floor):
+            tell(f"dead from the start: {', '.join(sorted(plan.dead(floor)))}")
         await _play(plan, minutes, floor, crowd, in_flight, parts, tell)
         run_log.flush()
         records = await gather(database, floor.store_id, run_dir, parts.gateways.sightings)

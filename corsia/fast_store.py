@@ -25,8 +25,6 @@ FLUSH_EVERY_STEPS: Final = 2
 # From the last advert to the last answer.
 DRAIN_S: Final = 15.0
 BOOT: Final = "0" * 16
-# The bad day that `dead` plays: two gateways that never say anything.
-DEAD_GATEWAYS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +96,6 @@ class FastGateways:
             for gateway in self._gateways
             if now_s < self._outage.from_s or gateway.gateway_id not in self._outage.gateway_ids
         ]
-
-
-def dead_gateways(floor: Floor, seed: int) -> frozenset[str]:
-    """The gateways that are dead on this seed's bad day."""
-    gateway_ids = [place.gateway_id for place in floor.gateways]
-    dead = random.Random(f"dead {seed}").sample(gateway_ids, min(DEAD_GATEWAYS, len(gateway_ids)))
-    return frozenset(dead)
 
 
 def cast(floor: Floor, shoppers: int, seed: int) -> list[Shopper]:

@@ -12,6 +12,7 @@ from typing import Final
 from config.clock import Clock
 from config.settings import Settings
 from corsia import demo
+from corsia.bad_days import Fault, dead_gateways
 from corsia.children import Command
 from corsia.relay import Relay, open_relay
 from corsia.run_report import RULES, failed_calls, gather
@@ -48,13 +49,17 @@ class RehearsalPlan:
     store: Path | None = None
     recording: Path | None = None
     dataset: str = "tetam"
-    cut_a_gateway: bool = False
+    fault: Fault | None = None
 
     def floor(self) -> Floor:
         """The place. Raises FloorError or RecordingError."""
         if self.recording is not None:
             return Replay(load_recording(self.recording, self.dataset), self.seed).floor
         return supermarket() if self.store is None else load_floor(self.store)
+
+    def dead(self, floor: Floor) -> frozenset[str]:
+        """The gateways that never say anything."""
+        return dead_gateways(floor, self.seed) if self.fault is Fault.DEAD else frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +87,17 @@ async def rehearse(
             open_relay(stack.settings.api_host, stack.settings.api_port)
         )
         victim = floor.gateways[0].gateway_id
-        for place in floor.gateways:
-            cut_off = plan.cut_a_gateway and place.gateway_id == victim
+        dead = plan.dead(floor)
+        alive = [one.gateway_id for one in floor.gateways if one.gateway_id not in dead]
+        for gateway_id in alive:
+            cut_off = plan.fault is Fault.CUT and gateway_id == victim
             await stack.start_gateway(
-                place.gateway_id,
-                air_source(run_dir, place.gateway_id),
-                relay.url if cut_off else stack.api_url,
+                gateway_id, air_source(run_dir, gateway_id), relay.url if cut_off else stack.api_url
             )
-        tell(f"{len(floor.gateways)} gateways and the backend are up; the store opens")
-        if plan.cut_a_gateway:
+        tell(f"{len(alive)} gateways and the backend are up; the store opens")
+        if dead:
+            tell(f"dead from the start: {', '.join(sorted(dead))}")
+        if plan.fault is Fault.CUT:
             bad_day = _bad_day(stack, relay, f"gateway-{victim}", plan.minutes, tell)
             tasks.create_task(bad_day, name="bad day")
         if await stack.children.ended("simulator"):
@@ -99,10 +106,10 @@ async def rehearse(
                 + "\n  ".join(stack.children.last_words("simulator"))
             )
         tell("the store has closed; waiting for spools, stream and outbox to empty")
-        await _drain(stack, floor, tell)
+        await _drain(stack, floor.store_id, alive, tell)
         await stack.children.stop(lambda name: name.startswith("gateway-"))
-        spooled = sum(_spooled(stack, place.gateway_id) for place in floor.gateways)
-        await _drain(stack, floor, tell)
+        spooled = sum(_spooled(stack, gateway_id) for gateway_id in alive)
+        await _drain(stack, floor.store_id, alive, tell)
         await stack.children.stop(lambda _name: True)
         records = await gather(stack.database, floor.store_id, run_dir, spooled)
         return Rehearsed(score(records, RULES), failed_calls(run_dir))
@@ -164,12 +171,12 @@ async def _bad_day(
     tell(f"{victim} has the network back")
 
 
-async def _drain(stack: Stack, floor: Floor, tell: Tell) -> None:
+async def _drain(stack: Stack, store_id: str, gateway_ids: list[str], tell: Tell) -> None:
     """Return when nothing is under way any more, or after DRAIN_WITHIN_S."""
     deadline_s = stack.clock.monotonic_s() + DRAIN_WITHIN_S
     while stack.clock.monotonic_s() < deadline_s:
-        waiting = sum(_waiting(stack, place.gateway_id) for place in floor.gateways)
-        backlog = await stack.live.backlog(floor.store_id)
+        waiting = sum(_waiting(stack, gateway_id) for gateway_id in gateway_ids)
+        backlog = await stack.live.backlog(store_id)
         async with stack.database.read() as tx:
             pending = (await outbox.outcomes(tx)).get("pending", 0)
         if not (waiting or backlog or pending):

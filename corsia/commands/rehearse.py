@@ -15,6 +15,7 @@ from config.clock import SystemClock
 from config.log import set_up_logging
 from config.process import until_stopped
 from config.settings import load_settings
+from corsia.bad_days import Fault
 from corsia.commands.failures import said_plainly
 from corsia.fast_rehearsal import rehearse_fast
 from corsia.rehearsal import RehearsalPlan, Rehearsed
@@ -38,8 +39,12 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--store", type=_FILE, help="A store in TOML.  [default: the supermarket]")
 @click.option("--recording", type=_FOLDER, help="Replay recorded walks instead of a model.")
 @click.option("--dataset", default="tetam", show_default=True, help="Which of the recordings.")
-@click.option("--fault", type=click.Choice(["cut"]), help="cut: a gateway loses its network for "
-              "20 s and is killed with -9 meanwhile.")  # fmt: skip
+@click.option(
+    "--fault",
+    type=click.Choice([fault.value for fault in Fault]),
+    help="cut: a gateway loses its network for 20 s and is killed with -9 meanwhile. "
+    "dead: two gateways are silent from the start, which ones depends on the seed.",
+)
 @click.option(
     "--fast",
     is_flag=True,
@@ -70,6 +75,7 @@ def rehearse(
     Examples:
       corsia rehearse --minutes 3 --shoppers 40 --seed 7 --json out.json
       corsia rehearse --fast --minutes 60 --shoppers 200
+      corsia rehearse --fast --fault dead
       corsia rehearse --recording ../shared/data/rssi --dataset tetam
     """
     console = Console(stderr=True)
@@ -80,8 +86,10 @@ def rehearse(
         raise click.UsageError(f"--keep: {keep} is not empty; two runs in one folder would mix")
     if recording is not None and (store is not None or _is_given("shoppers")):
         raise click.UsageError("--recording brings its own store and its own walks")
-    if fast and (recording is not None or fault is not None):
-        raise click.UsageError("--fast plays the modelled store, without --recording and --fault")
+    if fast and (recording is not None or fault == Fault.CUT):
+        raise click.UsageError(
+            "--fast plays the modelled store, without --recording and --fault cut"
+        )
     if minutes is None and recording is None:
         minutes = 3.0
     plan = RehearsalPlan(
@@ -91,7 +99,7 @@ def rehearse(
         store=store,
         recording=recording,
         dataset=dataset,
-        cut_a_gateway=fault == "cut",
+        fault=None if fault is None else Fault(fault),
     )
     with tempfile.TemporaryDirectory(prefix="corsia-") as scratch:
         run_dir = (keep or Path(scratch)).resolve()

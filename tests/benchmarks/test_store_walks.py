@@ -5,7 +5,8 @@ import pytest
 
 from beacons.floor import zone_of
 from benchmarks.store_walks import START_S, StoreWalks, store_walks
-from corsia.fast_store import Outage, cast, dead_gateways
+from corsia.bad_days import dead_gateways
+from corsia.fast_store import Outage, cast
 from firmware_sim.floor import supermarket
 
 MINUTES = 0.5
