@@ -6,7 +6,7 @@ calibration before, if there was one (`beacons.link_changes`).
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -61,7 +61,8 @@ def calibrate(floor: FloorPlan, links: Iterable[Link], before: Before | None = N
     """The radios of a floor and what is to be said of its gateways, in the order of the plan.
 
     A gateway that is not where the plan says gets the store's common values: what its links show
-    belongs to another place.
+    belongs to another place. One without any link, which may be off for a day, keeps its earlier
+    values.
     """
     here = {place.gateway_id for place in floor.gateways}
     links = [link for link in links if {link.hearer_id, link.heard_id} <= here]
@@ -72,7 +73,15 @@ def calibrate(floor: FloorPlan, links: Iterable[Link], before: Before | None = N
     order = {place.gateway_id: number for number, place in enumerate(floor.gateways)}
     found = [*_silent(floor, links, before), *moved, *covered]
     found.sort(key=lambda flag: order[flag.gateway_id])
-    return Calibrated(fit(floor, links, frozenset(gone)), tuple(found))
+    fitted = fit(floor, links, frozenset(gone))
+    earlier = {radio.gateway_id: radio for radio in before.radios} if before else {}
+    radios = tuple(
+        replace(earlier[radio.gateway_id], links=0)
+        if radio.links == 0 and radio.gateway_id in earlier.keys() - gone
+        else radio
+        for radio in fitted.radios
+    )
+    return Calibrated(replace(fitted, radios=radios), tuple(found))
 
 
 def _moves(floor: FloorPlan, links: Sequence[Link], changes: Changes) -> list[Flag]:

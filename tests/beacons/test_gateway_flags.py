@@ -84,6 +84,17 @@ def test_a_gateway_that_died_is_told_from_one_that_was_never_heard() -> None:
     assert _kinds(calibrate(store.floor, links)) == [("g07", FlagKind.ALONE)]
 
 
+def test_a_gateway_that_is_off_for_a_day_keeps_its_values() -> None:
+    store = made_store(4)
+    before = _before(store)
+    now = calibrate(store.floor, _without(store.links(1), "g07", "g07"), before).fit.radios[7]
+    assert (now.offset_db, now.transmit_db) == (
+        before.radios[7].offset_db,
+        before.radios[7].transmit_db,
+    )
+    assert now.links == 0
+
+
 def test_deaf_and_mute_are_said_as_such() -> None:
     store = made_store(4)
     deaf = calibrate(store.floor, _without(store.links(1), hearer="g07"))
