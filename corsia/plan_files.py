@@ -44,12 +44,16 @@ class Plan:
 
 def read_plan(path: Path) -> Plan:
     """The plan in a file. Raises PlanFileError."""
+    return parse_plan(file_bytes(path), path.name)
+
+
+def file_bytes(path: Path) -> bytes:
+    """What the file holds. Raises PlanFileError."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         what = f"cannot be read: {error.strerror or error}"
         raise PlanFileError([Fault(path.name, None, "", what)]) from error
-    return parse_plan(data, path.name)
 
 
 def parse_plan(data: bytes, file: str) -> Plan:
@@ -58,24 +62,46 @@ def parse_plan(data: bytes, file: str) -> Plan:
         document = load_document(file, data)
     except YamlSyntaxError as error:
         raise PlanFileError([error.fault]) from error
-    faults = list(document.faults)
-    _checked(FilePart, {} if document.value is None else document.value, (), document, faults)
+    return examined(document).sound()
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What a document holds as far as it has the right form, and all that is wrong with it.
+
+    form: faults of what is written; drawing: of what is drawn with it, and of its campaigns.
+    """
+
+    plan: Plan
+    form: tuple[Fault, ...]
+    drawing: tuple[Fault, ...]
+
+    def sound(self) -> Plan:
+        """The plan. Raises PlanFileError when there is any fault."""
+        if self.form or self.drawing:
+            raise PlanFileError((*self.form, *self.drawing))
+        return self.plan
+
+
+def examined(document: Document) -> Examined:
+    """The stores and campaigns of a document, with every fault."""
+    form = list(document.faults)
+    drawing: list[Fault] = []
+    _checked(FilePart, {} if document.value is None else document.value, (), document, form)
     stores: list[StorePlan] = []
     for number, value in items(document.value, "stores"):
         loc: Loc = ("stores", number)
-        if (store := _checked(StorePart, value, loc, document, faults)) is not None:
+        if (store := _checked(StorePart, value, loc, document, form)) is not None:
             stores.append(store.value())
-            faults += store_faults(stores[-1], loc, document)
+            drawing += store_faults(stores[-1], loc, document)
     campaigns: list[Campaign] = []
     for number, value in items(document.value, "campaigns"):
         loc = ("campaigns", number)
-        if (campaign := _checked(CampaignPart, value, loc, document, faults)) is not None:
+        if (campaign := _checked(CampaignPart, value, loc, document, form)) is not None:
             campaigns.append(campaign.value())
-            faults += campaign_faults(campaigns[-1], stores, value, loc, document)
-    faults += repeated_ids(document)
-    if faults:
-        raise PlanFileError(faults)
-    return Plan(tuple(stores), tuple(campaigns), document)
+            drawing += campaign_faults(campaigns[-1], stores, value, loc, document)
+    form += repeated_ids(document)
+    return Examined(Plan(tuple(stores), tuple(campaigns), document), tuple(form), tuple(drawing))
 
 
 def write_plan(plan: Plan) -> str:

@@ -6,7 +6,7 @@ in base sixty and the id `007` keeps its zeros. Anchors, tags and second documen
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import yaml
@@ -56,12 +56,16 @@ class YamlSyntaxError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The values of a file, where each stands, and the keys that were written twice."""
+    """The values of a file, where each stands, and the faults that were found on the way.
+
+    names: what a part is called in a file of another form than YAML, where lines say nothing.
+    """
 
     file: str
     value: object
     places: Mapping[Loc, Place]
     faults: tuple[Fault, ...]
+    names: Mapping[Loc, str] = field(default_factory=dict)
 
     def place(self, loc: Loc) -> Place | None:
         """Where a value stands, or else the nearest thing around it that does stand somewhere."""
@@ -70,7 +74,14 @@ class Document:
         return self.places.get(loc)
 
     def fault(self, loc: Loc, what: str) -> Fault:
-        return Fault(self.file, self.place(loc), path_text(loc), what)
+        return Fault(self.file, self.place(loc), self._called(loc), what)
+
+    def _called(self, loc: Loc) -> str:
+        for length in range(len(loc), 0, -1):
+            if (name := self.names.get(loc[:length])) is not None:
+                rest = path_text(loc[length:])
+                return f"{name}, {rest}" if rest else name
+        return path_text(loc)
 
 
 def load_document(file: str, data: bytes) -> Document:
