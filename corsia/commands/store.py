@@ -6,7 +6,9 @@ import click
 
 from corsia.lazy_group import Commands, LazyGroup
 
-COMMANDS: Final[Commands] = {}
+COMMANDS: Final[Commands] = {
+    "dwell": ("corsia.commands.store_dwell:dwell", "How long shoppers stay in each zone."),
+}
 
 
 @click.command(cls=LazyGroup, lazy=COMMANDS)
