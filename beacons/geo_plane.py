@@ -1,12 +1,13 @@
 """From metres in a plan to degrees on Earth and back, by the plane that touches at the anchor."""
 
 import math
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import shapely
 
-from beacons.floor import Point
 from beacons.store_plan import GeoAnchor
 
 Floats = npt.NDArray[np.float64]
@@ -51,10 +52,17 @@ class GeoPlane:
         return answer
 
 
-def anchor_around(degrees: npt.ArrayLike, bearing_deg: float = 0.0) -> GeoAnchor:
-    """An anchor that gives all these places, shape (n, 2), coordinates of 0 or more."""
+def anchor_around(degrees: npt.ArrayLike) -> GeoAnchor:
+    """An anchor for places, shape (n, 2): axes along their sides, coordinates of 0 or more.
+
+    The axes are those of the smallest rectangle around the places, turned by 45 degrees at most.
+    """
     places = np.asarray(degrees, dtype=np.float64).reshape(-1, 2)
-    first: Point = float(places[0, 0]), float(places[0, 1])
-    there = GeoPlane(GeoAnchor(*first, bearing_deg))
-    corner = there.degrees(there.metres(places).min(axis=0))[0]
-    return GeoAnchor(float(corner[0]), float(corner[1]), bearing_deg)
+    first = GeoAnchor(float(places[0, 0]), float(places[0, 1]))
+    around = shapely.minimum_rotated_rectangle(shapely.multipoints(GeoPlane(first).metres(places)))
+    side = np.diff(shapely.get_coordinates(around)[:2], axis=0).reshape(-1)
+    turned_deg = math.degrees(math.atan2(side[0], side[1])) if side.any() else 0.0
+    first = replace(first, bearing_deg=round((turned_deg + 45.0) % 90.0 - 45.0, 2))
+    plane = GeoPlane(first)
+    corner = plane.degrees(plane.metres(places).min(axis=0))[0]
+    return replace(first, longitude_deg=float(corner[0]), latitude_deg=float(corner[1]))

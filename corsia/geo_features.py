@@ -68,6 +68,11 @@ class Feature:
             raise self.wrong(f"{key} must be text")
         return value
 
+    def word(self, key: str) -> str:
+        """A property that is text; empty when it is not, or not there."""
+        value = self.properties.get(key)
+        return value if isinstance(value, str) else ""
+
     def areas(self) -> list[Ring]:
         """The parts of its polygon or multipolygon. Raises FeatureError."""
         kind, coordinates = self._coordinates()
@@ -86,6 +91,13 @@ class Feature:
             return self._position(coordinates)
         inside = shapely.Polygon(self.areas()[0].edge).representative_point()
         return inside.x, inside.y
+
+    def display_point(self) -> Point | None:
+        """The place that its `display_point` names, when it does. Raises FeatureError."""
+        named = self.properties.get("display_point")
+        if not isinstance(named, dict) or named.get("type") != "Point":
+            return None
+        return self._position(named.get("coordinates"))
 
     def _coordinates(self) -> tuple[str, object]:
         if self.geometry is None:

@@ -13,10 +13,12 @@ from pydantic import ValidationError
 from beacons.floor import Point, Polygon
 from beacons.geo_plane import GeoPlane
 from beacons.store_plan import GeoAnchor
+from corsia.gateway_list import Listed
 from corsia.geo_features import Feature, FeatureError, Json, corners
 from corsia.plan_checks import explained
 from corsia.plan_fields import FORMAT_VERSION, MAX_COORDINATE_M
 from corsia.plan_files import Examined, examined
+from corsia.plan_given import Given
 from corsia.plan_models import AnchorPart
 from corsia.yaml_lines import Document, Fault, Loc, path_text
 
@@ -75,6 +77,50 @@ class PlanDraft:
     def gateway(self, feature: Feature, floor_id: str, facts: Json, at: Point) -> None:
         """A gateway. facts: its keys in a plan file, without x and y."""
         self._add(feature, floor_id, "gateways", {**facts, **self._place(feature, at)})
+
+    def hang(self, given: Given) -> list[str]:
+        """Hang the gateways that were given; else, on floors without any, those stored.
+
+        The notes say what was kept.
+        """
+        if given.gateways is not None:
+            for floor in self._floors.values():
+                floor["gateways"] = []
+            for listed in given.gateways:
+                self._hang(listed)
+        stored = given.stored
+        if given.gateways is not None or stored is None or stored.anchor is None:
+            return []
+        notes = []
+        there = GeoPlane(stored.anchor)
+        for floor in stored.floors:
+            mine = self._floors.get(floor.floor_id, {"gateways": True})
+            if mine["gateways"] or not floor.gateways:
+                continue
+            for place in floor.gateways:
+                ((x_m, y_m),) = corners(self._plane, there.degrees([(place.x_m, place.y_m)]))
+                facts = {"gateway_id": place.gateway_id, "x_m": x_m, "y_m": y_m, "z_m": place.z_m}
+                mine["gateways"].append(facts)
+            count = len(floor.gateways)
+            notes.append(f"floor {floor.floor_id} keeps its {count} gateways, as they are stored")
+        return notes
+
+    def _hang(self, listed: Listed) -> None:
+        floor_id = listed.floor_id
+        if floor_id is None and len(self._floors) == 1:
+            floor_id = self.floor_ids[0]
+        if floor_id not in self._floors:
+            known = ", ".join(self.floor_ids) or "none"
+            what = f"its floor_id is {floor_id}; the floors of the plan are {known}"
+            self.faults.append(Fault(listed.name, None, "", what))
+            return
+        facts = dict(listed.facts)
+        if listed.degrees is not None:
+            ((facts["x_m"], facts["y_m"]),) = corners(self._plane, [listed.degrees])
+        items = self._floors[floor_id]["gateways"]
+        number = self.floor_ids.index(floor_id)
+        self._names["stores", 0, "floors", number, "gateways", len(items)] = listed.name
+        items.append(facts)
 
     def connector_end(
         self, feature: Feature, floor_id: str, connector_id: str, kind: object, at: Point

@@ -89,6 +89,7 @@ def read_geojson(data: bytes, file: str, given: Given) -> tuple[Examined, list[s
     _draw(draft, features)
     unknown = sum(feature.kind not in PARTS for feature in features)
     notes = [f"left out: features without a known part ({unknown})"] if unknown else []
+    notes += draft.hang(given)
     return draft.examined(given.store_facts(file, said, faults)), notes
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from beacons.store_plan import GeoAnchor, StorePlan
+from corsia.gateway_list import Listed
 from corsia.yaml_lines import Fault
 
 # Field of a store -> how to say it on the command line.
@@ -18,13 +19,18 @@ ASK: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """None where nothing was said. stored: what the database has under this id, to fall back on."""
+    """None where nothing was said.
+
+    gateways: instead of those of the file; stored: what the database has under this id, to fall
+    back on.
+    """
 
     store_id: str | None = None
     name: str | None = None
     tz: str | None = None
     country: str | None = None
     anchor: GeoAnchor | None = None
+    gateways: tuple[Listed, ...] | None = None
     stored: StorePlan | None = None
 
     def store_facts(self, file: str, said: dict[str, Any], faults: list[Fault]) -> dict[str, Any]:

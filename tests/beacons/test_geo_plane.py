@@ -47,9 +47,17 @@ def test_there_and_back_is_the_same_to_a_tenth_of_a_millimetre(
     assert np.allclose(plane.metres(np.round(degrees, 9)), xy, rtol=0, atol=1e-4)
 
 
-def test_an_anchor_around_places_leaves_none_below_zero() -> None:
-    places = np.array([[179.9999, 45.0], [-179.9999, 45.0002], [180.0, 44.9999]])
-    for bearing_deg in (0.0, 30.0, 200.0):
-        metres = GeoPlane(anchor_around(places, bearing_deg)).metres(places)
-        assert metres.min(axis=0) == pytest.approx([0.0, 0.0], abs=1e-4)
-        assert metres.max() < 100
+@pytest.mark.parametrize("bearing_deg", [0.0, 30.0, -44.0])
+def test_an_anchor_around_a_house_lies_along_its_walls(bearing_deg: float) -> None:
+    # Over the date line, where degrees jump.
+    house = GeoPlane(GeoAnchor(179.9999, 45.0, bearing_deg))
+    corners = [[0.0, 0.0], [40.0, 0.0], [40.0, 25.0], [0.0, 25.0]]
+    anchor = anchor_around(house.degrees(corners)[[2, 0, 3, 1]])
+    assert anchor.bearing_deg == pytest.approx(bearing_deg, abs=0.02)
+    assert GeoPlane(anchor).metres(house.degrees(corners)) == pytest.approx(
+        np.array(corners), abs=0.01
+    )
+
+
+def test_an_anchor_around_one_place_is_there() -> None:
+    assert anchor_around([[9.0, 45.0]]) == GeoAnchor(9.0, 45.0)
