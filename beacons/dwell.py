@@ -11,10 +11,11 @@ differ says how far they are pooled.
 Source: Kaplan & Meier 1958 (censoring); Clayton & Kaldor, Biometrics 43, 1987 (the weights).
 
 Stays are as presence saw them. They begin late and end late by the seconds presence needs to be
-sure, and one that it never saw is missing: a curve says how long presence will call somebody
-present, which is what a decision can act on. Stays of SHORTEST_STAY_S or less are mostly two zones
-taking turns; no decision comes so early, so all is conditional on having stayed that long, and what
-ended before changes nothing.
+sure, one that it interrupted for a moment counts as two, and one that it never saw is missing: a
+curve says how long presence will call somebody present, counted as it counts. How far that is from
+the truth in the simulated store, `benchmarks.dwell` prints. Stays of SHORTEST_STAY_S or less are
+mostly two zones taking turns; no decision comes so early, so all is conditional on having stayed
+that long, and what ended before changes nothing.
 
 numpy only: the engine and the tools beside it may import this, a Pi may not.
 """
@@ -203,7 +204,7 @@ def _shrunk(rate_per_s: Floats, events: Floats, exposure_s: Floats, weight: floa
     """The rates of each group between what it saw and `rate_per_s`; shape (groups, spans).
 
     rate_per_s: what is expected of all of them, shape (spans,). weight: what the expectation is
-    worth for a group as a whole, in events; None to learn it from how much the groups differ.
+    worth of a group as a whole, in events; None to learn it from how much the groups differ.
     """
     rates = np.broadcast_to(rate_per_s, events.shape)
     for pool in _POOLS:
