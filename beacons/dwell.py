@@ -204,7 +204,7 @@ def _shrunk(rate_per_s: Floats, events: Floats, exposure_s: Floats, weight: floa
     """The rates of each group between what it saw and `rate_per_s`; shape (groups, spans).
 
     rate_per_s: what is expected of all of them, shape (spans,). weight: what the expectation is
-    worth of a group as a whole, in events; None to learn it from how much the groups differ.
+    worth for a group as a whole, in events; None to learn it from how much the groups differ.
     """
     rates = np.broadcast_to(rate_per_s, events.shape)
     for pool in _POOLS:
