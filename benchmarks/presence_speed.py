@@ -37,6 +37,7 @@ LOOP_MEASURED_S: Final = 5.0
 REQUIRED_PER_S: Final = 50_000
 AIM_PER_S: Final = 150_000
 MOST_RSS_MB: Final = 300
+STATM: Final = Path("/proc/self/statm")
 
 Step = Callable[[Sequence[Heard], float], Sequence[ZoneEvent]]
 
@@ -89,6 +90,8 @@ def main(minutes: float, sizes: tuple[int, ...], json_file: Path | None) -> None
     """
     if json_file is not None and not json_file.parent.is_dir():
         raise click.UsageError(f"--json: there is no folder {json_file.parent}")
+    if not STATM.is_file():
+        raise click.UsageError(f"memory is read from {STATM}, which only Linux has")
     sizes = tuple(sorted(sizes or SIZES))
     click.echo(f"{_processor()}, one core; Python {platform.python_version()},"
                f" numpy {np.__version__}; virtual time, CPU time")  # fmt: skip
@@ -178,7 +181,7 @@ def play(take_in: Step, crowd: PresenceCrowd, lasts_s: float, handsets: int, nam
 
 def rss_mb() -> float:
     """Memory that this process holds now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    pages = int(STATM.read_text().split()[1])
     return pages * resource.getpagesize() / 1e6
 
 

@@ -3,7 +3,7 @@
 What presence says at `now_s` is compared with where the handset is at `now_s`: the second or two
 that batching and order cost are part of the error, as they are for a shopper. Samples after a
 handset's last true one (it has left, may not be located any more, or the store has closed) count
-for nothing.
+for nothing; a stay told then is a flap.
 
 right, wrong,     Of the time in which a handset is in a zone: the told zone is that one, is
 unknown           another one, none is told. They sum to 1.
@@ -17,8 +17,8 @@ flaps_per_min     Stays told in a zone where the handset was not within FLAP_SLA
 answer_s          From the true entry to the first answer that names the zone; stays of MIN_STAY_S
                   or more. missed: share of them whose zone is never named.
 moment_s          From the true entry to a right moment.
-claims            Each half second the likeliest zone (or none), the probability that presence
-                  gives it, and whether it is so.
+claims            Each half second the told zone, or else the likeliest (which may be none), the
+                  probability that presence gives it, and whether it is so.
 """
 
 from collections import defaultdict
@@ -134,8 +134,8 @@ class Judge:
                 case Entered():
                     self._waiting.pop(event.device, None)
                     self._score.stays_told += 1
-                    walk = self._walks[event.device]
-                    if walk.stay_at(event.zone_id, event.since_s, FLAP_SLACK_S) is None:
+                    walk = self._walks.get(event.device)
+                    if walk is None or not walk.stay_at(event.zone_id, event.since_s, FLAP_SLACK_S):
                         self._score.flaps += 1
                 case Dwelling(dwell_s=dwell_s) if dwell_s == MOMENT_DWELL_S:
                     if event.zone_id in self._selling:

@@ -20,7 +20,7 @@ def test_a_short_day_prints_and_writes_every_figure(tmp_path: Path) -> None:
         assert set(figures[scene]["seeds"]["1"]) == {column.key for column in COLUMNS}
         whole = figures[scene]["all"]
         assert abs(whole["right"] + whole["wrong"] + whole["unknown"] - 1) < 1e-9
-        assert f"{scene}, the likeliest zone each half second" in done.stdout
+        assert f"{scene}, the told or else the likeliest zone, each half" in done.stdout
     # A day without two gateways is another day.
     assert figures[SCENES[0]]["all"] != figures[SCENES[1]]["all"]
     assert len(list(tmp_path.glob("reliability-*.svg"))) == len(SCENES)
