@@ -126,9 +126,8 @@ def main(
             whole.add(score)
         click.echo(f"{_seed_table(scene, own, whole)}\n")
         click.echo(f"{_certainty_table(scene, whole)}\n")
-        click.echo(
-            f"{scene}, the told or else the likeliest zone, each half second\n{bars(whole.claims)}\n"
-        )
+        click.echo(f"{scene}, the told or else the likeliest zone, each half second")
+        click.echo(f"{bars(whole.claims)}\n")
         figures[scene] = _figures(own, whole)
         if svg_dir is not None:
             name = f"reliability-{scene.replace(' ', '-')}.svg"
