@@ -115,6 +115,12 @@ class GatewaySettings(BaseSettings):
     beacon_uuids: tuple[str, ...] = Field(
         (), description="fixed beacons worth reporting, besides our handsets"
     )
+    canary: bool = Field(
+        True, description="transmit an iBeacon that fellow gateways and iPhones' apps hear"
+    )
+    canary_power_1m_dbm: int = Field(
+        -59, ge=-100, le=0, description="what a phone hears of it one metre away"
+    )
     spool_max_bytes: int = Field(256 * 2**20, ge=2**20, le=2**36)
     flush_s: float = Field(1.0, ge=0.1, le=60)
     log_level: LogLevel = "info"

@@ -1,14 +1,15 @@
 """Adverts to sightings: per identifier and 500 ms window, how many and how loud.
 
-What is neither a handset of ours nor a configured beacon is forgotten here: no address is kept, and
-strangers are one number.
+Canaries of fellow gateways stand still, so their windows are ten seconds long, each begun by the
+advert that finds none open. What is neither a handset of ours, nor a fellow, nor a configured
+beacon is forgotten here: no address is kept, and strangers are one number.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from beacons import codec
+from beacons import canary, codec
 from beacons.altbeacon import AltBeacon
 from beacons.ceid import Ceid
 from beacons.codec import Frame
@@ -60,7 +61,9 @@ class Aggregator:
         self._namespace = namespace
         self._known = known
         self._max_identifiers = max_identifiers
+        self._canaries = canary.region(namespace).hex()
         self._windows: dict[int, dict[_Who, _Tally]] = {}
+        self._fellows: dict[_Who, _Tally] = {}
         self._newest_ms: int | None = None
         self.counts: Final = AdvertCounts()
 
@@ -72,7 +75,7 @@ class Aggregator:
     @property
     def open_sightings(self) -> int:
         """How many sightings there would be if every window closed now."""
-        return sum(map(len, self._windows.values()))
+        return sum(map(len, self._windows.values())) + len(self._fellows)
 
     def add(self, advert: Advert) -> None:
         """Fold one advert in, or forget it."""
@@ -91,32 +94,40 @@ class Aggregator:
 
     def closed(self, now_ms: int) -> list[Sighting]:
         """The sightings of windows that are over, oldest first; each is given once."""
-        return self._taken(
-            start_ms
-            for start_ms in self._windows
-            if start_ms + WINDOW_MS + GRACE_MS <= now_ms or start_ms > now_ms + AHEAD_MS
-        )
+
+        def is_over(start_ms: int, length_ms: int) -> bool:
+            return start_ms + length_ms + GRACE_MS <= now_ms or start_ms > now_ms + AHEAD_MS
+
+        over = [start_ms for start_ms in self._windows if is_over(start_ms, WINDOW_MS)]
+        fellows = [
+            who for who, tally in self._fellows.items() if is_over(tally.start_ms, canary.WINDOW_MS)
+        ]
+        return self._taken(over, fellows)
 
     def all(self) -> list[Sighting]:
         """The sightings of every window, over or not: no advert is to come, or all must go."""
-        return self._taken(self._windows)
+        return self._taken(list(self._windows), list(self._fellows))
 
     def _ours(self, frame: Frame) -> _Who | None:
         match frame:
             case Ceid() | IBeacon() | AltBeacon() | EddystoneUid() | EddystoneEid():
-                return (frame.kind, frame.identifier) if self._known.covers(frame) else None
+                who = (frame.kind, frame.identifier)
+                return who if self._known.covers(frame) or self._is_canary(who) else None
             case _:
                 return None
 
+    def _is_canary(self, who: _Who) -> bool:
+        return who[0] == "ibeacon" and who[1].startswith(self._canaries)
+
     def _fold(self, who: _Who, advert: Advert) -> None:
         start_ms = advert.at_ms - advert.at_ms % WINDOW_MS
-        window = self._windows.setdefault(start_ms, {})
+        window = self._fellows if self._is_canary(who) else self._windows.setdefault(start_ms, {})
         tally = window.get(who)
         if tally is None:
             if len(window) >= self._max_identifiers:
                 self.counts.over_ceiling += 1
                 return
-            tally = window[who] = _Tally()
+            tally = window[who] = _Tally(start_ms)
         elif tally.count >= MAX_COUNT:
             self.counts.over_ceiling += 1
             return
@@ -125,25 +136,27 @@ class Aggregator:
         tally.max_dbm = max(tally.max_dbm, advert.rssi_dbm)
         self.counts.counted += 1
 
-    def _taken(self, starts_ms: Iterable[int]) -> list[Sighting]:
-        return [
-            Sighting(
-                kind,
-                identifier,
-                start_ms,
-                tally.count,
-                round(tally.sum_dbm / tally.count, 2),
-                tally.max_dbm,
-            )
-            for start_ms in sorted(starts_ms)
-            for (kind, identifier), tally in self._windows.pop(start_ms).items()
+    def _taken(self, starts_ms: Iterable[int], fellows: Iterable[_Who]) -> list[Sighting]:
+        taken = [
+            _sighting(who, tally)
+            for start_ms in starts_ms
+            for who, tally in self._windows.pop(start_ms).items()
         ]
+        taken += [_sighting(who, self._fellows.pop(who)) for who in fellows]
+        taken.sort(key=lambda sighting: sighting.at_ms)
+        return taken
 
 
 class _Tally:
-    __slots__ = ("count", "max_dbm", "sum_dbm")
+    __slots__ = ("count", "max_dbm", "start_ms", "sum_dbm")
 
-    def __init__(self) -> None:
+    def __init__(self, start_ms: int) -> None:
+        self.start_ms = start_ms
         self.count = 0
         self.sum_dbm = 0
         self.max_dbm = MIN_RSSI_DBM
+
+
+def _sighting(who: _Who, tally: _Tally) -> Sighting:
+    mean_dbm = round(tally.sum_dbm / tally.count, 2)
+    return Sighting(*who, tally.start_ms, tally.count, mean_dbm, tally.max_dbm)

@@ -10,7 +10,7 @@ from bleak.args.bluez import OrPatternLike
 from bleak.assigned_numbers import AdvertisementDataType
 from bleak.backends.scanner import AdvertisementData
 
-from beacons import advert, ceid
+from beacons import advert, canary, ceid
 from beacons.frame import UnencodableFrame
 from gateway.known_beacons import KnownBeacons
 
@@ -51,7 +51,7 @@ def ad_structures(heard: AdvertisementData, namespace: bytes, at_ms: int) -> byt
 
 
 def patterns(namespace: bytes, known: KnownBeacons) -> list[OrPatternLike]:
-    """What a passive scan lets through: our handsets and the known beacons.
+    """What a passive scan lets through: our handsets, fellow gateways and the known beacons.
 
     Never the flags that others match on: Android leaves them out of non-connectable adverts.
     """
@@ -61,6 +61,7 @@ def patterns(namespace: bytes, known: KnownBeacons) -> list[OrPatternLike]:
         (0, AdvertisementDataType.INCOMPLETE_LIST_SERVICE_UUID128, namespace[::-1]),
     ]
     manufacturer = AdvertisementDataType.MANUFACTURER_SPECIFIC_DATA
+    found.append((0, manufacturer, _IBEACON + canary.region(namespace)))
     for uuid in sorted(known.uuids):
         found.append((0, manufacturer, _IBEACON + bytes.fromhex(uuid)))
         found.append((_COMPANY_OCTETS, manufacturer, _ALTBEACON + bytes.fromhex(uuid)))

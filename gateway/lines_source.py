@@ -1,7 +1,8 @@
 """Adverts as JSON lines: a recording, standard input, or a simulated store on a unix socket.
 
 One line is `{"at_ms": int | null, "address": "aa:bb:...", "rssi": -67, "data": "hex"}`; at_ms null
-means "now". A line that is none is counted and skipped.
+means "now". A line that is none is counted and skipped. A simulated store can also be told what to
+transmit, in a line the other way: `{"interval_s": 1.0, "data": "hex"}`.
 """
 
 import asyncio
@@ -35,6 +36,11 @@ class _Line(msgspec.Struct):
     data: Annotated[str, msgspec.Meta(max_length=3_300)]
 
 
+class _Transmission(msgspec.Struct):
+    interval_s: float
+    data: str
+
+
 _DECODER: Final = msgspec.json.Decoder(_Line)
 _ENCODER: Final = msgspec.json.Encoder()
 
@@ -43,6 +49,11 @@ def advert_line(advert: Advert) -> bytes:
     """The advert as one line, its end included."""
     line = _Line(advert.at_ms, advert.address, advert.rssi_dbm, advert.data.hex())
     return _ENCODER.encode(line) + b"\n"
+
+
+def transmit_line(data: bytes, interval_s: float) -> bytes:
+    """The line that asks a simulated store to send an advert regularly, its end included."""
+    return _ENCODER.encode(_Transmission(interval_s, data.hex())) + b"\n"
 
 
 def advert_of(line: bytes, now_ms: int) -> Advert | None:
@@ -93,9 +104,18 @@ class LinesSource:
     """
 
     def __init__(
-        self, place: str, now_ms: Callable[[], int], clock: Clock, chance: random.Random
+        self,
+        place: str,
+        now_ms: Callable[[], int],
+        clock: Clock,
+        chance: random.Random,
+        announcement: bytes | None = None,
     ) -> None:
-        """place: `lines:PATH`, `lines:-` or `unix:PATH`."""
+        """place: `lines:PATH`, `lines:-` or `unix:PATH`.
+
+        announcement: what a socket's server is told on connecting.
+        """
+        self._announcement = announcement
         self._kind, _, self._path = place.partition(":")
         self._now_ms = now_ms
         self._clock = clock
@@ -169,6 +189,8 @@ class LinesSource:
             self.health.state = "listening"
             self.health.trouble = None
             try:
+                if self._announcement is not None:
+                    writer.write(self._announcement)
                 while chunk := await _next_chunk(reader):
                     self._backoff.reset()
                     yield chunk

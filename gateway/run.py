@@ -14,6 +14,7 @@ import msgspec
 from beacons.sighting import MAX_SIGHTINGS
 from config.clock import Clock
 from gateway.aggregate import Aggregator
+from gateway.canary import CanarySender, announcement, open_canary, own_canary
 from gateway.flush import Flusher
 from gateway.identity import Identity, IdentityError, load_identity
 from gateway.known_beacons import BeaconNameError, KnownBeacons
@@ -48,7 +49,9 @@ async def run_gateway(config: GatewayConfig, clock: Clock) -> int:
         chance = random.Random()
         namespace = config.namespace or identity.namespace
         time = ServerTime(clock)
-        source = open_source(config, namespace, clock, time, chance)
+        frame = own_canary(config, namespace, identity.gateway_id)
+        source = open_source(config, namespace, clock, time, chance, announcement(frame))
+        canary = open_canary(config, frame, clock, chance)
         aggregator = Aggregator(namespace, KnownBeacons.named(config.beacon_uuids))
         spool = await Spool.open(config.spool_path, config.spool_max_bytes)
     except (IdentityError, BeaconNameError, SourceError, SpoolError) as error:
@@ -63,6 +66,7 @@ async def run_gateway(config: GatewayConfig, clock: Clock) -> int:
                 clock,
                 identity,
                 source,
+                canary,
                 aggregator,
                 flusher,
                 spool,
@@ -83,6 +87,7 @@ class Gateway:
     clock: Clock
     identity: Identity
     source: AdvertSource
+    canary: CanarySender
     aggregator: Aggregator
     flusher: Flusher
     spool: Spool
@@ -101,6 +106,7 @@ class Gateway:
                 loops = [
                     tasks.create_task(self._flush_regularly(), name="flush"),
                     tasks.create_task(self.uplink.run(), name="uplink"),
+                    tasks.create_task(self.canary.run(), name="canary"),
                     tasks.create_task(self._tell_status(), name="status"),
                     tasks.create_task(self._tell_health(), name="health"),
                 ]
@@ -190,6 +196,7 @@ class Gateway:
             boot=self.spool.boot,
             clock_offset_s=self.time.offset_s,
             source=self.source.health,
+            canary=self.canary.health,
             adverts=self.aggregator.counts,
             flush=self.flusher.health,
             spool=await self.spool.counts(),

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from beacons.canary import POWER_1M_DBM
+
 # About a month of a quiet shop, a week of a busy one; a twentieth of the smallest SD card we use.
 SPOOL_MAX_BYTES: Final = 256 * 2**20
 
@@ -23,6 +25,8 @@ class GatewayConfig:
     spool_max_bytes: int = SPOOL_MAX_BYTES
     flush_s: float = 1.0
     adapter: str | None = None  # "hci1"; none: the default one
+    canary: bool = True  # whether fellow gateways and apps can hear this one
+    canary_power_1m_dbm: int = POWER_1M_DBM  # what a phone hears of it one metre away
 
     @property
     def is_recording(self) -> bool:

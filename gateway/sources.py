@@ -13,9 +13,17 @@ from gateway.source import AdvertSource, SourceError
 
 
 def open_source(
-    config: GatewayConfig, namespace: bytes, clock: Clock, time: ServerTime, chance: random.Random
+    config: GatewayConfig,
+    namespace: bytes,
+    clock: Clock,
+    time: ServerTime,
+    chance: random.Random,
+    announcement: bytes | None = None,
 ) -> AdvertSource:
-    """The source, not yet listening. Raises SourceError or BeaconNameError."""
+    """The source, not yet listening. Raises SourceError or BeaconNameError.
+
+    announcement: what a simulated store is told on connecting.
+    """
 
     def now_ms() -> int:
         return unix_ms(clock.now())
@@ -24,7 +32,7 @@ def open_source(
     if config.is_recording:
         return LinesSource(config.source, time.now_ms, clock, chance)
     if config.source.startswith("unix:"):
-        return LinesSource(config.source, now_ms, clock, chance)
+        return LinesSource(config.source, now_ms, clock, chance, announcement)
     if config.source not in {"bleak", "bleak-passive"}:
         raise SourceError(f"{config.source!r} is no source of adverts")
     try:

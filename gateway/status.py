@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.aggregate import AdvertCounts
+from gateway.canary import CanaryHealth
 from gateway.files import replace_file
 from gateway.flush import FlushHealth
 from gateway.source import SourceHealth
@@ -23,6 +24,7 @@ class Status(msgspec.Struct, frozen=True):
     boot: str
     clock_offset_s: float
     source: SourceHealth
+    canary: CanaryHealth
     adverts: AdvertCounts
     flush: FlushHealth
     spool: SpoolCounts

@@ -32,7 +32,8 @@ def gateway() -> None:
     On a new Pi:
       corsia gateway enrol CODE     # the code comes from `corsia code GATEWAY`
       corsia gateway run
-    Settings: CORSIA_GATEWAY_API_URL, _DATA_DIR, _SOURCE, _BEACON_UUIDS, _SPOOL_MAX_BYTES.
+    Settings: CORSIA_GATEWAY_API_URL, _DATA_DIR, _SOURCE, _BEACON_UUIDS, _SPOOL_MAX_BYTES;
+    _CANARY=false keeps it from transmitting the iBeacon that its fellows calibrate by.
     """
 
 
@@ -89,7 +90,7 @@ def status() -> None:
         )
     age_s = (SystemClock().now() - said.at.astimezone(UTC)).total_seconds()
     table = Table(show_header=False, title=f"gateway {said.gateway_id}, {age_s:.0f} s ago")
-    for part in ("source", "adverts", "flush", "spool", "uplink"):
+    for part in ("source", "canary", "adverts", "flush", "spool", "uplink"):
         facts = getattr(said, part)
         for name in (
             facts.__struct_fields__
@@ -144,4 +145,6 @@ def _config() -> GatewayConfig:
         beacon_uuids=settings.beacon_uuids,
         spool_max_bytes=settings.spool_max_bytes,
         flush_s=settings.flush_s,
+        canary=settings.canary,
+        canary_power_1m_dbm=settings.canary_power_1m_dbm,
     )

@@ -1,8 +1,8 @@
-"""A stand-in for bluetoothd on a private message bus, as far as a scanner can see it.
+"""A stand-in for bluetoothd on a private message bus, as far as a scanner or a beacon can see it.
 
 Speaks ObjectManager, Adapter1, Device1 and AdvertisementMonitorManager1, with bluetoothd's rules of
 what is reported: an RSSI that moved less than 8 dB only to a filtered discovery, and UUIDs that an
-address once sent stay in its list.
+address once sent stay in its list. Speaks LEAdvertisingManager1 for one advertisement at a time.
 """
 
 import asyncio
@@ -21,6 +21,8 @@ ADAPTER: Final = "org.bluez.Adapter1"
 DEVICE: Final = "org.bluez.Device1"
 MONITOR: Final = "org.bluez.AdvertisementMonitor1"
 MONITORS: Final = "org.bluez.AdvertisementMonitorManager1"
+ADVERTISEMENT: Final = "org.bluez.LEAdvertisement1"
+ADVERTISING: Final = "org.bluez.LEAdvertisingManager1"
 OBJECTS: Final = "org.freedesktop.DBus.ObjectManager"
 PROPERTIES: Final = "org.freedesktop.DBus.Properties"
 BUS: Final = "org.freedesktop.DBus"
@@ -132,6 +134,10 @@ class FakeBlueZ:
         self.monitors: dict[tuple[str, str], Monitor] = {}  # by bus name and root path
         self.devices: dict[str, dict[str, Variant]] = {}
         self.refusals: list[str] = []  # error names for the next StartDiscovery calls
+        # What is advertised: the properties of the object, by bus name and path.
+        self.advertised: dict[tuple[str, str], dict[str, Any]] = {}
+        self.registrations = 0
+        self.advertising_refusals: list[str] = []  # for the next RegisterAdvertisement calls
 
     @classmethod
     async def started(cls, bus_address: str) -> Self:
@@ -180,12 +186,20 @@ class FakeBlueZ:
                 path, PROPERTIES, "PropertiesChanged", "sa{sv}as", [DEVICE, changed, []]
             )
 
+    async def release(self) -> None:
+        """Drop what is advertised and say so, as when an adapter is unplugged."""
+        for sender, path in tuple(self.advertised):
+            del self.advertised[sender, path]
+            await self._bus.call(
+                Message(destination=sender, path=path, interface=ADVERTISEMENT, member="Release")
+            )
+
     async def drain(self) -> None:
         """Everything sent so far is with the bus."""
         await self._ask_bus("GetId", "", [])
         self._undrained = 0
 
-    def _answer(self, message: Message) -> Message | None:
+    def _answer(self, message: Message) -> Message | bool | None:
         if message.message_type is MessageType.SIGNAL:
             self._note(message)
             return None
@@ -195,6 +209,11 @@ class FakeBlueZ:
             return Message.new_method_return(message, "a{oa{sa{sv}}}", [self._objects()])
         if message.path != ADAPTER_PATH or message.sender is None:
             return None
+        if message.interface == ADVERTISING and message.member == "RegisterAdvertisement":
+            reading = asyncio.ensure_future(self._advertise(message, message.sender))
+            self._activations.add(reading)
+            reading.add_done_callback(self._activations.discard)
+            return True
         error = self._done(message.sender, message.member or "", message.body)
         if error is not None:
             return Message.new_error(message, f"org.bluez.Error.{error}", error)
@@ -215,6 +234,9 @@ class FakeBlueZ:
                 if sender not in self.discovering:
                     return "Failed"
                 self.discovering.remove(sender)
+            case "UnregisterAdvertisement":
+                if self.advertised.pop((sender, body[0]), None) is None:
+                    return "DoesNotExist"
             case "RegisterMonitor":
                 self.monitors[sender, body[0]] = Monitor()
             case "UnregisterMonitor":
@@ -223,6 +245,32 @@ class FakeBlueZ:
             case _:
                 return "NotSupported"
         return None
+
+    async def _advertise(self, message: Message, sender: str) -> None:
+        """Read the client's object, as bluetoothd does before it answers."""
+        self.registrations += 1
+        path = message.body[0]
+        error = self.advertising_refusals.pop(0) if self.advertising_refusals else None
+        if error is None and (sender, path) in self.advertised:
+            error = "AlreadyExists"
+        elif error is None and self.advertised:
+            error = "NotPermitted"
+        if error is None:
+            reply = await self._bus.call(
+                Message(
+                    destination=sender, path=path, interface=PROPERTIES, member="GetAll",
+                    signature="s", body=[ADVERTISEMENT],
+                )
+            )  # fmt: skip
+            read = {} if reply.message_type is MessageType.ERROR else reply.body[0]
+            if "Type" in read:
+                self.advertised[sender, path] = {name: one.value for name, one in read.items()}
+            else:
+                error = "Failed"
+        if error is not None:
+            await self._bus.send(Message.new_error(message, f"org.bluez.Error.{error}", error))
+        else:
+            await self._bus.send(Message.new_method_return(message))
 
     def _note(self, message: Message) -> None:
         if message.member == "InterfacesAdded" and MONITOR in message.body[1]:
@@ -240,6 +288,7 @@ class FakeBlueZ:
             gone = message.body[0]
             self.discovering.discard(gone)
             self.monitors = {k: v for k, v in self.monitors.items() if k[0] != gone}
+            self.advertised = {k: v for k, v in self.advertised.items() if k[0] != gone}
 
     async def _activate(self, sender: str, path: str) -> None:
         await self._bus.call(

@@ -10,6 +10,7 @@ from dbus_fast.aio.message_bus import MessageBus
 from tests.fakes.fake_bluez import (
     ADAPTER,
     ADAPTER_PATH,
+    ADVERTISING,
     DEVICE,
     OBJECTS,
     PROPERTIES,
@@ -152,3 +153,14 @@ async def test_it_refuses_as_often_as_told(client: Client, fake: FakeBlueZ) -> N
 
     assert first.error_name == "org.bluez.Error.NotReady"
     assert second.error_name is None
+
+
+async def test_an_advertisement_without_its_object_is_refused(
+    client: Client, fake: FakeBlueZ
+) -> None:
+    reply = await client.send(
+        ADVERTISING, "RegisterAdvertisement", ADAPTER_PATH, "oa{sv}", ["/nothing", {}]
+    )
+
+    assert reply.error_name == "org.bluez.Error.Failed"
+    assert fake.advertised == {}

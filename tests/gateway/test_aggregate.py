@@ -1,10 +1,12 @@
 """Adverts in, sightings out: windows, who counts, and what is forgotten."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from beacons import advert as ad
-from beacons import codec
+from beacons import canary, codec
 from beacons.altbeacon import AltBeacon
 from beacons.eddystone import EddystoneEid, EddystoneUid
 from beacons.ibeacon import IBeacon
@@ -49,6 +51,44 @@ def test_identifiers_and_windows_are_kept_apart() -> None:
         (f"{2:020x}", AT_MS),
         (f"{1:020x}", AT_MS + 500),
     ]
+
+
+def test_a_fellows_canary_is_one_sighting_in_ten_seconds() -> None:
+    frame = canary.canary(NAMESPACE, "gw-02")
+    gathered = aggregator()
+    for second in range(25):
+        heard = frame_advert(frame)
+        gathered.add(replace(heard, at_ms=AT_MS + 700 + 1_000 * second, rssi_dbm=-60 - second % 2))
+        if second == 10:
+            assert len(gathered.closed(AT_MS + 500 + 10_049)) == 0
+            early = gathered.closed(AT_MS + 500 + 10_050)
+
+    assert early == [Sighting("ibeacon", frame.identifier, AT_MS + 500, 11, -60.45, -60)]
+    assert gathered.open_sightings == 1
+    # Windows follow each other as canaries come, not by the clock: fellows do not all report at once.
+    assert [one.at_ms - AT_MS for one in gathered.all()] == [11_500]
+
+
+def test_canaries_of_another_operator_are_strangers() -> None:
+    gathered = aggregator()
+    gathered.add(frame_advert(canary.canary(bytes.fromhex("c0451a02"), "gw-02")))
+    assert (gathered.all(), gathered.counts.strangers) == ([], 1)
+
+
+def test_a_flood_of_canaries_is_bounded_and_displaces_no_handset() -> None:
+    gathered = aggregator(max_identifiers=5)
+    for number in range(20):
+        gathered.add(frame_advert(canary.canary(NAMESPACE, f"gw-{number}")))
+    gathered.add(advert(1, AT_MS))
+
+    assert sorted(one.kind for one in gathered.all()) == ["ceid"] + ["ibeacon"] * 5
+    assert gathered.counts.over_ceiling == 15
+
+
+def test_a_canary_does_not_wait_for_a_clock_that_was_set_back() -> None:
+    gathered = aggregator()
+    gathered.add(frame_advert(canary.canary(NAMESPACE, "gw-02")))
+    assert len(gathered.closed(AT_MS - 3_600_000)) == 1
 
 
 def test_a_window_is_given_once_and_only_when_it_is_over() -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
 
-from beacons import codec
+from beacons import canary, codec, ibeacon
 from beacons.ibeacon import IBeacon
 from config.clock import VirtualClock
 from gateway import bleak_source
@@ -74,6 +74,11 @@ def shelf_beacon(rssi_dbm: int) -> Heard:
     return Heard("C0:FF:EE:00:00:02", rssi_dbm, manufacturer_data={0x004C: payload})
 
 
+def fellow(rssi_dbm: int) -> Heard:
+    _, data = ibeacon.encode(canary.canary(NAMESPACE, "gw-02"))
+    return Heard("C0:FF:EE:00:00:03", rssi_dbm, manufacturer_data={ibeacon.APPLE: data[2:]})
+
+
 class Listener:
     """Adverts as they come, while the virtual clock is moved on."""
 
@@ -129,13 +134,15 @@ async def test_a_passive_scan_matches_our_namespace_and_beacons_only(
 
     await radio.hear(Heard("C0:FF:EE:00:00:09", -40, manufacturer_data={0x004C: b"\x10\x05"}))
     await radio.hear(shelf_beacon(-70))
+    await radio.hear(fellow(-75))
     for rssi_dbm in (-60, -61, -80):
         await radio.hear(handset(rssi_dbm))
-    await listener.until(lambda: len(listener.found) >= 3)
+    await listener.until(lambda: len(listener.found) >= 4)
 
     # -61 is what BlueZ keeps to itself: under 8 dB.
     assert [(one.address[-2:], one.rssi_dbm) for one in listener.found] == [
         ("02", -70),
+        ("03", -75),
         ("01", -60),
         ("01", -80),
     ]
