@@ -194,6 +194,28 @@ class Live:
                 pipe.xack(_stream(store_id), GROUP, *ids)
                 pipe.xdel(_stream(store_id), *ids)
 
+    async def last_entry_id(self, store_id: str) -> str:
+        """The entry put there last, be it deleted since: what `listen` goes on from."""
+        try:
+            answer: Any = await self.redis.xinfo_stream(_stream(store_id))
+        except ResponseError as error:
+            if "no such key" not in str(error):
+                raise
+            return "0-0"
+        last: bytes = answer["last-generated-id"]
+        return last.decode()
+
+    async def listen(
+        self, store_id: str, after: str, most: int, block_ms: int
+    ) -> list[StreamEntry]:
+        """The entries after that one, as a bystander: the engine gets them all the same.
+
+        The engine deletes what it is done with, so ask again at once: what it was faster with is
+        missing. After `block_ms` without an entry, none.
+        """
+        answer: Any = await self.redis.xread({_stream(store_id): after}, most, block_ms)
+        return _entries(answer[0][1]) if answer else []
+
     async def backlog(self, store_id: str) -> int:
         """Batches on the stream that nobody has finished with."""
         return int(await self.redis.xlen(_stream(store_id)))

@@ -8,6 +8,7 @@ from corsia.lazy_group import Commands, LazyGroup
 
 COMMANDS: Final[Commands] = {
     "dwell": ("corsia.commands.store_dwell:dwell", "How long shoppers stay in each zone."),
+    "survey": ("corsia.commands.store_survey:survey", "Walk it once; presence knows it better."),
 }
 
 

@@ -1,0 +1,277 @@
+"""A walk survey being recorded: sightings from the store's stream, taps from the handset's app."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from redis.exceptions import RedisError
+
+from beacons.store_plan import StorePlan
+from beacons.survey_walk import SurveyedWalk, Tap, TapKind, survey_of_walk
+from config.clock import Clock
+from corsia.survey_recorder import Faults, SurveyRecorder
+from db import handsets, stores, surveys
+from db.connect import DATABASE_ERRORS, Database
+from db.consents import standing_consents
+from db.handsets import Handset
+from db.ids import new_id
+from db.live import Live
+from db.sealing import unseal
+from db.surveys import OpenWalk
+from engine.identities import Owner
+from shoppers.consent import Purpose
+
+# How often the app's taps are looked for, and the walk is said to be still recorded.
+LOOK_EVERY_S: Final = 2.0
+# Redis ends a wait in tenths of a second; this long one read may sleep.
+BLOCK_MS: Final = 500
+ENTRIES_AT_ONCE: Final = 500
+RETRY_S: Final = 1.0
+# A window of half a second, a flush each second and a slow uplink: then all that will come is here.
+LATE_S: Final = 3.0
+
+
+class SurveyError(Exception):
+    """A survey that cannot be made; the message says why and what to do."""
+
+
+class NoSuchStoreError(SurveyError):
+    def __init__(self, store_id: str) -> None:
+        super().__init__(f"there is no store {store_id}: `corsia import` takes one in")
+
+
+class NoSuchHandsetError(SurveyError):
+    def __init__(self, handset_id: str) -> None:
+        super().__init__(
+            f"there is no handset {handset_id}: install the app on it, and take the id that it"
+            " was given when it registered"
+        )
+
+
+class NotConsentedError(SurveyError):
+    def __init__(self, handset_id: str) -> None:
+        super().__init__(
+            f"the handset {handset_id} cannot be recognised: allow location by Bluetooth in its"
+            " app first, as any shopper would"
+        )
+
+
+class ConsentWithdrawnError(SurveyError):
+    def __init__(self) -> None:
+        super().__init__(
+            "the handset's consent to location was withdrawn: nothing of this walk is kept"
+        )
+
+
+class AlreadyRecordedError(SurveyError):
+    def __init__(self, handset_id: str) -> None:
+        super().__init__(
+            f"a survey with the handset {handset_id} is being recorded already; if its recorder"
+            f" died, its place is free after {surveys.OPEN_FOR.total_seconds():.0f} s"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How a recording goes. heard: sightings. tapped_s: since the last tap, None without one.
+    trouble: what does not answer at the moment."""
+
+    seconds: float
+    heard: int
+    gateways: int
+    taps: int
+    tapped_s: float | None
+    faults: Faults
+    trouble: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A finished recording. A walk without a single point is not kept."""
+
+    walk: SurveyedWalk
+    faults: Faults
+
+    @property
+    def is_kept(self) -> bool:
+        return bool(self.walk.survey.points)
+
+
+class SurveySession:
+    """One recording: `open_session`, `run` until it is over or cancelled, then `finish`."""
+
+    def __init__(
+        self,
+        database: Database,
+        live: Live,
+        clock: Clock,
+        walk: OpenWalk,
+        plan: StorePlan,
+        recorder: SurveyRecorder,
+        after: str,
+    ) -> None:
+        self.recorder = recorder
+        self.walk = walk
+        self._database = database
+        self._live = live
+        self._clock = clock
+        self._plan = plan
+        self._after = after
+        self._taps: list[Tap] = []
+        self._redis_trouble: str | None = None
+        self._database_trouble: str | None = None
+
+    async def run(self, most_s: float, tell: Callable[[Progress], None]) -> None:
+        """Record until an `end` is tapped, or for `most_s`. Cancelled, it keeps what it has.
+
+        Raises a group with a SurveyError in it when the walk may no longer be recorded.
+        """
+        ends_s = self._now_s() + most_s
+        async with asyncio.TaskGroup() as tasks:
+            listening = tasks.create_task(self._listen(), name="listen")
+            while not self._is_over(ends_s):
+                await self._clock.sleep(LOOK_EVERY_S)
+                await self._look()
+                tell(self._progress())
+            listening.cancel()
+
+    async def finish(self, more_taps: Sequence[Tap] = (), late_s: float = LATE_S) -> Recorded:
+        """Make a survey of it, keep it, and forget who walked.
+
+        late_s: how long to wait for what is still on its way.
+        Raises ConsentWithdrawnError.
+        """
+        until_s = self._now_s()
+        await self._hear_the_rest(late_s)
+        async with self._database.read() as tx:
+            self._taps = await surveys.taps_of(tx, self.walk) or self._taps
+        walk = survey_of_walk(
+            self.walk.survey_id,
+            self._plan,
+            [*self._taps, *more_taps],
+            self.recorder.heard,
+            since_s=self.walk.opened_at.timestamp(),
+            until_s=until_s,
+        )
+        done = Recorded(walk, self.recorder.faults)
+        async with self._database.begin() as tx:
+            handset = await handsets.load_handset(tx, self.walk.handset_id)
+            await surveys.close_walk(tx, self.walk)
+            if done.is_kept and _may_be_heard(handset):
+                await surveys.save(tx, self.walk.store_id, walk.survey, self._clock.now())
+        if not _may_be_heard(handset):
+            raise ConsentWithdrawnError
+        return done
+
+    async def give_up(self) -> None:
+        """Forget the walk."""
+        async with self._database.begin() as tx:
+            await surveys.close_walk(tx, self.walk)
+
+    async def _listen(self) -> None:
+        """Read the stream, for ever; in a task of its own, because the engine deletes behind us."""
+        while True:
+            try:
+                await self._read(BLOCK_MS)
+            except RedisError:
+                self._redis_trouble = "Redis does not answer"
+                await self._clock.sleep(RETRY_S)
+            else:
+                self._redis_trouble = None
+
+    async def _read(self, block_ms: int) -> None:
+        entries = await self._live.listen(
+            self.walk.store_id, self._after, ENTRIES_AT_ONCE, block_ms
+        )
+        if entries:
+            self._after = entries[-1].entry_id
+            self.recorder.take(entries, self._now_s())
+
+    async def _hear_the_rest(self, late_s: float) -> None:
+        until_s = self._clock.monotonic_s() + late_s
+        while self._clock.monotonic_s() < until_s:
+            try:
+                await self._read(BLOCK_MS)
+            except RedisError:
+                return
+
+    async def _look(self) -> None:
+        """Say that we are here, and take the new taps."""
+        try:
+            async with self._database.begin() as tx:
+                handset = await handsets.load_handset(tx, self.walk.handset_id)
+                is_open = await surveys.keep_open(tx, self.walk, self._clock.now())
+                self._taps = await surveys.taps_of(tx, self.walk)
+        except DATABASE_ERRORS:
+            self._database_trouble = "the database does not answer"
+            return
+        self._database_trouble = None
+        if not _may_be_heard(handset):
+            await self.give_up()
+            raise ConsentWithdrawnError
+        if not is_open:
+            raise AlreadyRecordedError(self.walk.handset_id)
+
+    def _is_over(self, ends_s: float) -> bool:
+        now_s = self._now_s()
+        said = [tap.at_s for tap in self._taps if tap.kind is TapKind.END]
+        return now_s >= ends_s or bool(said and now_s >= max(said))
+
+    def _progress(self) -> Progress:
+        now_s = self._now_s()
+        heard = self.recorder.heard
+        return Progress(
+            seconds=now_s - self.walk.opened_at.timestamp(),
+            heard=len(heard),
+            gateways=len({one.gateway_id for one in heard}),
+            taps=len(self._taps),
+            tapped_s=now_s - self._taps[-1].at_s if self._taps else None,
+            faults=self.recorder.faults,
+            trouble=self._redis_trouble or self._database_trouble,
+        )
+
+    def _now_s(self) -> float:
+        return self._clock.now().timestamp()
+
+
+async def open_session(
+    database: Database,
+    live: Live,
+    clock: Clock,
+    *,
+    store_id: str,
+    handset_id: str,
+    tenant: str,
+    key: bytes,
+) -> SurveySession:
+    """A recording of this handset in this store, begun now. key: opens handsets' secrets.
+
+    Raises SurveyError, SealError, RedisError.
+    """
+    after = await live.last_entry_id(store_id)
+    walk = OpenWalk(handset_id, store_id, new_id(), clock.now())
+    async with database.begin() as tx:
+        plan = await stores.load_store(tx, store_id)
+        if plan is None:
+            raise NoSuchStoreError(store_id)
+        handset = await handsets.load_handset(tx, handset_id)
+        if handset is None:
+            raise NoSuchHandsetError(handset_id)
+        if Purpose.LOCATION_BLE not in await standing_consents(tx, handset.shopper_id):
+            raise NotConsentedError(handset_id)
+        recorder = _recorder(handset, tenant, key)
+        if not await surveys.open_walk(tx, walk, clock.now()):
+            raise AlreadyRecordedError(handset_id)
+    return SurveySession(database, live, clock, walk, plan, recorder, after)
+
+
+def _may_be_heard(handset: Handset | None) -> bool:
+    return handset is not None and handset.sealed_secret is not None
+
+
+def _recorder(handset: Handset, tenant: str, key: bytes) -> SurveyRecorder:
+    if handset.sealed_secret is None:
+        raise NotConsentedError(handset.handset_id)
+    secret = unseal(key, handset.handset_id, handset.sealed_secret)
+    return SurveyRecorder(Owner(handset.handset_id, handset.shopper_id), secret, tenant)
