@@ -198,6 +198,7 @@ async def _step(scene: Scene | None, parts: Parts, step: int) -> None:
     now = parts.clock.now()
     now_s = now.timestamp()
     if scene is not None:
+        parts.gateways.transmit(scene, now_s - STEP_S)
         parts.gateways.hear(scene.adverts(now_s - STEP_S, now_s), now_s)
     entries = []
     if step % FLUSH_EVERY_STEPS == 0:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from beacons import canary, ibeacon
+from beacons.advert import build
 from beacons.sighting import MAX_SIGHTINGS, Batch, Sighting, encode_batch
 from db.live import StreamEntry
 from firmware_sim.air import HeardAdvert
@@ -44,6 +46,7 @@ class FastGateway:
     def __init__(self, gateway_id: str, namespace: bytes) -> None:
         self.gateway_id = gateway_id
         self.sightings = 0
+        self.canary = build([ibeacon.encode(canary.canary(namespace, gateway_id))])
         self._aggregator = Aggregator(namespace, KnownBeacons.named(()))
         self._seq = 0
 
@@ -88,6 +91,13 @@ class FastGateways:
         """Take in what each one's radio decoded until now."""
         for gateway in self.alive(now_s):
             gateway.hear(adverts.get(gateway.gateway_id, ()))
+
+    def transmit(self, scene: Scene, now_s: float) -> None:
+        """Let the scene's air carry the canaries of those that are not dead."""
+        alive = {gateway.gateway_id for gateway in self.alive(now_s)}
+        for gateway in self._gateways:
+            data = gateway.canary if gateway.gateway_id in alive else None
+            scene.transmit(gateway.gateway_id, data, canary.INTERVAL_S)
 
     def alive(self, now_s: float) -> list[FastGateway]:
         """Those that are not dead by now."""

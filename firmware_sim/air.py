@@ -1,7 +1,8 @@
 """The air of the simulated store: one unix socket a gateway, adverts as JSON lines.
 
 Whoever connects to `{directory}/{gateway_id}.sock` hears what that gateway's radio hears. A radio
-does not wait: a listener that reads too slowly misses adverts, which are counted.
+does not wait: a listener that reads too slowly misses adverts, which are counted. A line the other
+way, `{"interval_s": 1.0, "data": "hex"}`, has the radio transmit that until the connection ends.
 """
 
 import asyncio
@@ -11,7 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import Annotated, Final, Self, cast
+
+import msgspec
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +22,11 @@ log = logging.getLogger(__name__)
 LONGEST_SOCKET_PATH: Final = 107
 # What waits for one listener: about 2,500 adverts, ten seconds of the busiest gateway.
 LISTENER_BUFFER_BYTES: Final = 256 * 1024
+# A legacy advert in hex takes 62; more than this before a line's end is no such line.
+LONGEST_ORDER: Final = 1_024
+# As radios allow. Source: Core Specification 5.4, Vol 4, Part E, 7.8.5.
+SHORTEST_INTERVAL_S: Final = 0.02
+LONGEST_INTERVAL_S: Final = 10.24
 
 
 class AirError(Exception):
@@ -33,6 +41,13 @@ class HeardAdvert:
     address: str
     rssi_dbm: int
     data: bytes
+
+
+class Transmission(msgspec.Struct, frozen=True):
+    """What a gateway's radio is to send. data: AD structures in hex."""
+
+    interval_s: Annotated[float, msgspec.Meta(ge=SHORTEST_INTERVAL_S, le=LONGEST_INTERVAL_S)]
+    data: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{2}){1,31}$")]
 
 
 class Air:
@@ -87,6 +102,15 @@ class Air:
         """How many processes hear what this gateway hears."""
         return len(self._listeners[gateway_id])
 
+    def transmissions(self) -> dict[str, Transmission]:
+        """What each gateway transmits now; none that was not told to."""
+        return {
+            gateway_id: listener.transmission
+            for gateway_id, listeners in self._listeners.items()
+            for listener in listeners
+            if listener.transmission is not None
+        }
+
     def carry(self, heard: Mapping[str, list[HeardAdvert]]) -> None:
         """Give every listener what its gateway heard; never waits."""
         for gateway_id, adverts in heard.items():
@@ -106,6 +130,8 @@ class _Listener(asyncio.Protocol):
         self._listeners = listeners
         self._transport: asyncio.WriteTransport | None = None
         self._is_full = False
+        self._order = b""
+        self.transmission: Transmission | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are write transports without being subclasses of the class.
@@ -117,6 +143,17 @@ class _Listener(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
         self._listeners.discard(self)
         self._transport = None
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self._order = (self._order + data).split(b"\n")
+        for line in lines:
+            try:
+                self.transmission = msgspec.json.decode(line, type=Transmission)
+            except msgspec.DecodeError as error:
+                log.warning("gateway said what is no transmission", extra={"why": str(error)})
+        if len(self._order) > LONGEST_ORDER:
+            log.warning("gateway said too much", extra={"octets": len(self._order)})
+            self._order = b""
 
     def pause_writing(self) -> None:
         self._is_full = True

@@ -147,6 +147,11 @@ class Radio:
         self._wave_t = draw.normal(0, 2 * math.pi * SCATTERER_DOPPLER_HZ, waves)
         self._wave_phase = draw.uniform(0, 2 * math.pi, waves)
 
+    @property
+    def gateway_offset_db(self) -> Floats:
+        """How much louder than the common one each gateway hears."""
+        return self._offset_db
+
     def median_dbm(self, handsets: Handsets) -> Floats:
         """What a receiver would measure without fading and noise, [handset, gateway]."""
         dx = self._x_m - handsets.x_m[:, None]
@@ -167,12 +172,19 @@ class Radio:
 
         t_s: the instant of the adverts, or of each. Whole dBm, as receivers report them.
         """
-        at_s = np.broadcast_to(np.asarray(t_s, dtype=np.float64), handsets.x_m.shape)
-        bits = self._chance_bits(at_s, handsets.key)
+        return self.received(t_s, handsets, self.median_dbm(handsets))
+
+    def received(self, t_s: float | Floats, senders: Handsets, median_dbm: Floats) -> Floats:
+        """The RSSI of one advert of each sender, as `hear` gives it.
+
+        median_dbm: what a receiver would measure without fading and noise, [sender, gateway].
+        """
+        at_s = np.broadcast_to(np.asarray(t_s, dtype=np.float64), senders.x_m.shape)
+        bits = self._chance_bits(at_s, senders.key)
         heard_roll = (bits >> np.uint64(40)) / 2.0**24
         noise_roll = ((bits >> np.uint64(16)) & np.uint64(0xFFFFFF)) / 2.0**24
         channel = ((bits & np.uint64(0xFFFF)) % np.uint64(len(CHANNELS_HZ))).astype(np.int64)
-        level_dbm = self.median_dbm(handsets) + self._fading_db(at_s, handsets, channel)
+        level_dbm = median_dbm + self._fading_db(at_s, senders, channel)
         level_dbm += NOISE_DB * (2 * noise_roll - 1)
         above_db = (level_dbm - self._receiver.sensitivity_dbm) / SENSITIVITY_SLOPE_DB
         decoded = self._receiver.listening / (1 + np.exp(-np.clip(above_db, -50.0, 50.0)))
@@ -231,11 +243,11 @@ class Radio:
             end_x_m = x_m + below * (self._x_m[gateway] - x_m)
             end_y_m = y_m + below * (self._y_m[gateway] - y_m)
             for shelf in floor.shelves:
-                crossed[gateway] += _crosses(shelf, x_m, y_m, end_x_m, end_y_m)
+                crossed[gateway] += crosses(shelf, x_m, y_m, end_x_m, end_y_m)
         return crossed
 
 
-def _crosses(
+def crosses(
     polygon: Polygon, x0: Floats, y0: Floats, x1: Floats, y1: Floats
 ) -> npt.NDArray[np.bool_]:
     """Which of the segments cross an edge of the polygon."""

@@ -67,6 +67,9 @@ class Replay:
             place_at=playing.place_at,
         )
 
+    def transmit(self, gateway_id: str, data: bytes | None, interval_s: float) -> None:
+        """Nothing: the recorded air holds no canaries, and nobody knows what would be heard."""
+
     def adverts(self, from_s: float, until_s: float) -> dict[str, list[HeardAdvert]]:
         """What each gateway heard in that span, in order of time."""
         heard: dict[str, list[HeardAdvert]] = defaultdict(list)

@@ -173,10 +173,17 @@ async def _play(
 async def _carry(scene: Scene, air: Air, start_s: float, clock: Clock) -> None:
     """Play the scene into the air, step by step, for ever."""
     played_s = start_s
+    gateway_ids = [gateway.gateway_id for gateway in scene.floor.gateways]
     while True:
         await clock.sleep(STEP_S)
         now_s = clock.now().timestamp()
         if now_s > played_s:  # not yet open, or the machine's clock was set back
+            sent = air.transmissions()
+            for gateway_id in gateway_ids:
+                if (one := sent.get(gateway_id)) is not None:
+                    scene.transmit(gateway_id, bytes.fromhex(one.data), one.interval_s)
+                else:
+                    scene.transmit(gateway_id, None, 0.0)
             air.carry(scene.adverts(played_s, now_s))
             played_s = now_s
 

@@ -53,6 +53,9 @@ class Scene(Protocol):
     def admit(self, shopper: Shopper, at_s: float) -> Visit:
         """Let a shopper come in at that instant, which must not have been played yet."""
 
+    def transmit(self, gateway_id: str, data: bytes | None, interval_s: float) -> None:
+        """From now on that gateway's radio sends this so often; None: nothing any more."""
+
     def adverts(self, from_s: float, until_s: float) -> dict[str, list[HeardAdvert]]:
         """What each gateway hears in that span, in order of time; spans follow each other."""
 

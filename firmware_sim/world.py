@@ -13,6 +13,7 @@ import numpy as np
 
 from firmware_sim.advertiser import Transmission
 from firmware_sim.air import HeardAdvert
+from firmware_sim.canaries import Canaries, merged
 from firmware_sim.floor import Floor
 from firmware_sim.plan import ShelfStop, plan
 from firmware_sim.radio import PI_BUILT_IN, Handsets, Radio, Receiver, drawn_offset_db
@@ -45,6 +46,7 @@ class World:
         self._start_s = start_s
         self._walker = Walker(floor)
         self._radio = Radio(floor, seed, receiver)
+        self._canaries = Canaries(floor, seed, self._radio, start_s)
         self._gateway_ids = tuple(gateway.gateway_id for gateway in floor.gateways)
         self._walking: list[_Walking] = []
 
@@ -78,8 +80,17 @@ class World:
         self._walking.append(_Walking(visit, walk, drawn_offset_db(chance)))
         return visit
 
+    def transmit(self, gateway_id: str, data: bytes | None, interval_s: float) -> None:
+        """From now on that gateway's radio sends this so often; None: nothing any more."""
+        self._canaries.transmit(gateway_id, data, interval_s)
+
     def adverts(self, from_s: float, until_s: float) -> dict[str, list[HeardAdvert]]:
         """What each gateway hears in that span, in order of time."""
+        of_handsets = self._of_handsets(from_s, until_s)
+        of_gateways = self._canaries.adverts(from_s, until_s)
+        return merged(of_handsets, of_gateways) if of_gateways else of_handsets
+
+    def _of_handsets(self, from_s: float, until_s: float) -> dict[str, list[HeardAdvert]]:
         sent = [
             (transmission, pose, walking)
             for walking in self._walking

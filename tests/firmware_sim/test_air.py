@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from firmware_sim.air import LISTENER_BUFFER_BYTES, Air, AirError, HeardAdvert
+from firmware_sim.air import (
+    LISTENER_BUFFER_BYTES,
+    Air,
+    AirError,
+    HeardAdvert,
+    Transmission,
+)
 
 ADVERT = HeardAdvert(1_790_000_000_123, "4a:00:00:00:00:01", -67, bytes.fromhex("020106"))
 # Adverts in one go: more than a socket's own buffer takes, less than ours.
@@ -137,3 +143,42 @@ async def test_a_path_too_long_for_a_socket_is_refused_in_a_sentence(tmp_path: P
 async def test_a_gateway_cannot_name_a_file_elsewhere(tmp_path: Path) -> None:
     with pytest.raises(AirError, match="cannot be the name"):
         Air(tmp_path, []).socket_path("../gw-01")
+
+
+async def test_a_gateway_that_asks_for_it_transmits_until_it_hangs_up(air: Air) -> None:
+    _, writer = await listen(air, "gw-02")
+    assert air.transmissions() == {}
+
+    writer.write(b'{"interval_s": 1.0, "data": "02011a"}\n')
+    while not air.transmissions():
+        await asyncio.to_thread(lambda: None)
+    assert air.transmissions() == {"gw-02": Transmission(1.0, "02011a")}
+
+    await hang_up(writer)
+    while air.listeners("gw-02"):
+        await asyncio.to_thread(lambda: None)
+    assert air.transmissions() == {}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"not json\n",
+        b'{"interval_s": 0.0001, "data": "02011a"}\n',
+        b'{"interval_s": 1.0, "data": ""}\n',
+        b'{"interval_s": 1.0, "data": "' + b"00" * 32 + b'"}\n',
+        b'{"interval_s": 1.0, "data": "zz"}\n',
+        b"x" * 5_000 + b"\n",
+    ],
+)
+async def test_what_is_no_transmission_is_said_and_forgotten(
+    air: Air, said: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await listen(air, "gw-01")
+    writer.write(said)
+    while not caplog.records:
+        await asyncio.to_thread(lambda: None)
+    assert air.transmissions() == {}
+    air.carry({"gw-01": [ADVERT]})
+    assert await reader.readline()
+    await hang_up(writer)
