@@ -166,9 +166,14 @@ def _rehearse(seed: int, minutes: float, shoppers: int, fault: Fault | None) -> 
         ]  # fmt: skip
         if fault is not None:
             command += ["--fault", fault.value]
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=RUN_WITHIN_S, check=False
-        )
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=RUN_WITHIN_S, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise RehearsalFailedError(
+                f"seed {seed} was not over after {RUN_WITHIN_S / 60:.0f} minutes"
+            ) from error
         # 1 is said of broken promises too; the table shows them.
         if not out.is_file():
             said = "\n  ".join(done.stderr.splitlines()[-5:])
