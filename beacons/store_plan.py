@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import shapely
 from shapely.geometry import Polygon as ShapelyPolygon
 
-from beacons.floor import FloorPlan, Zone
+from beacons.floor import FloorPlan, Zone, is_sound
 
 
 class ConnectorKind(enum.Enum):
@@ -110,7 +110,6 @@ def connector_faults(store: StorePlan) -> Iterator[ConnectorFault]:
 
 def _is_on(floor: FloorPlan, end: ConnectorEnd) -> bool:
     """Whether an end lies on a floor; a floor whose outline is faulty is not held against it."""
-    outline = ShapelyPolygon(floor.outline) if len(floor.outline) > 2 else None
-    if outline is None or not outline.is_valid:
+    if not is_sound(floor.outline):
         return True
-    return bool(outline.intersects(shapely.Point(end.x_m, end.y_m)))
+    return bool(ShapelyPolygon(floor.outline).intersects(shapely.Point(end.x_m, end.y_m)))

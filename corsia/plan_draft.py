@@ -12,13 +12,12 @@ from pydantic import ValidationError
 
 from beacons.floor import Point, Polygon
 from beacons.geo_plane import GeoPlane
-from beacons.store_plan import GeoAnchor
+from beacons.store_plan import GeoAnchor, StorePlan
 from corsia.gateway_list import Listed
 from corsia.geo_features import Feature, FeatureError, Json, corners
 from corsia.plan_checks import explained
 from corsia.plan_fields import FORMAT_VERSION, MAX_COORDINATE_M
 from corsia.plan_files import Examined, examined
-from corsia.plan_given import Given
 from corsia.plan_models import AnchorPart
 from corsia.yaml_lines import Document, Fault, Loc, path_text
 
@@ -78,18 +77,17 @@ class PlanDraft:
         """A gateway. facts: its keys in a plan file, without x and y."""
         self._add(feature, floor_id, "gateways", {**facts, **self._place(feature, at)})
 
-    def hang(self, given: Given) -> list[str]:
+    def hang(self, gateways: tuple[Listed, ...] | None, stored: StorePlan | None) -> list[str]:
         """Hang the gateways that were given; else, on floors without any, those stored.
 
         The notes say what was kept.
         """
-        if given.gateways is not None:
+        if gateways is not None:
             for floor in self._floors.values():
                 floor["gateways"] = []
-            for listed in given.gateways:
+            for listed in gateways:
                 self._hang(listed)
-        stored = given.stored
-        if given.gateways is not None or stored is None or stored.anchor is None:
+        if gateways is not None or stored is None or stored.anchor is None:
             return []
         notes = []
         there = GeoPlane(stored.anchor)

@@ -58,11 +58,15 @@ def file_bytes(path: Path) -> bytes:
 
 def parse_plan(data: bytes, file: str) -> Plan:
     """The plan in a file's bytes. file: its name, for the faults. Raises PlanFileError."""
+    return examine_plan(data, file).sound()
+
+
+def examine_plan(data: bytes, file: str) -> "Examined":
+    """What a file's bytes hold, with all faults. Raises PlanFileError when they are no YAML."""
     try:
-        document = load_document(file, data)
+        return examined(load_document(file, data))
     except YamlSyntaxError as error:
         raise PlanFileError([error.fault]) from error
-    return examined(document).sound()
 
 
 @dataclass(frozen=True, slots=True)

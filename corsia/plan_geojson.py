@@ -89,7 +89,7 @@ def read_geojson(data: bytes, file: str, given: Given) -> tuple[Examined, list[s
     _draw(draft, features)
     unknown = sum(feature.kind not in PARTS for feature in features)
     notes = [f"left out: features without a known part ({unknown})"] if unknown else []
-    notes += draft.hang(given)
+    notes += draft.hang(given.gateways, given.stored(said))
     return draft.examined(given.store_facts(file, said, faults)), notes
 
 
@@ -126,8 +126,8 @@ def _anchor(file: str, said: object, given: Given, features: list[Feature]) -> G
         return given.anchor
     if (anchor := said.get("anchor")) is not None:
         return read_anchor(file, anchor)
-    if given.stored is not None and given.stored.anchor is not None:
-        return given.stored.anchor
+    if (stored := given.stored(said)) is not None and stored.anchor is not None:
+        return stored.anchor
     floors = [feature for feature in features if feature.kind == "floor"]
     if not floors:
         what = "has no floor: a Polygon with the property part = floor"

@@ -97,7 +97,7 @@ class _Reader:
         others.pop(GATEWAY, None)
         if count := sum(map(len, others.values())):
             self._notes.append(f"left out: features of types that are not of IMDF ({count})")
-        self._notes += self._draft.hang(self._given)
+        self._notes += self._draft.hang(self._given.gateways, self._given.stored(self._said()))
         facts = self._given.store_facts(self._file, self._said(), self._draft.faults)
         return self._draft.examined(facts), self._notes
 
@@ -116,8 +116,9 @@ class _Reader:
             return self._given.anchor
         if self._venue is not None and (said := self._venue.extension.get("anchor")) is not None:
             return read_anchor(self._file, said)
-        if self._given.stored is not None and self._given.stored.anchor is not None:
-            return self._given.stored.anchor
+        stored = self._given.stored(self._said())
+        if stored is not None and stored.anchor is not None:
+            return stored.anchor
         levels = self._features["level"]
         if not levels:
             raise FeatureError(Fault(self._file, None, "", "holds no level: it has no floor"))

@@ -7,6 +7,9 @@ import click
 from corsia.lazy_group import Commands, LazyGroup
 
 COMMANDS: Final[Commands] = {
+    "lint": ("corsia.commands.store_lint:lint_store", "What is wrong or weak in a plan."),
+    "import": ("corsia.commands.store_import:import_store", "Take in a plan: GeoJSON, IMDF, YAML."),
+    "export": ("corsia.commands.store_export:export_store", "Write a plan: GeoJSON, IMDF, YAML."),
     "dwell": ("corsia.commands.store_dwell:dwell", "How long shoppers stay in each zone."),
     "survey": ("corsia.commands.store_survey:survey", "Walk it once; presence knows it better."),
 }

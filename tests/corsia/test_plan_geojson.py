@@ -108,7 +108,7 @@ def test_what_is_given_goes_before_what_is_said_and_that_before_what_is_stored()
     said = drawn(FLOOR, GATEWAY, corsia={"name": "Said", "tz": "UTC"})
     anchor = GeoAnchor(8.999, 44.999, 12.0)
     stored = replace(STORE, name="Stored", tz="Europe/Oslo", country="NO", anchor=anchor)
-    store = the_store(said, Given(store_id="torino-1", tz="Europe/Rome", stored=stored))
+    store = the_store(said, Given(store_id="torino-1", tz="Europe/Rome", stores=(stored,)))
     assert (store.name, store.tz, store.country) == ("Said", "Europe/Rome", "NO")
     assert store.anchor == anchor
 
@@ -209,9 +209,13 @@ def test_each_fault_of_a_file_names_its_feature(data: bytes, said: str) -> None:
 
 
 def test_what_nobody_says_is_asked_for_with_its_option() -> None:
-    said = faults_of(drawn(FLOOR, GATEWAY), Given())
-    assert "shop.geojson: says no tz: give it with --tz Europe/Rome" in said
-    assert "shop.geojson: says no store_id: give it with --store ID" in said
+    assert faults_of(drawn(FLOOR, GATEWAY), Given(country="IT")) == [
+        "shop.geojson: says no store_id: give it with --store ID",
+        "shop.geojson: says no name: give it with --name 'Milano, Corso Como'",
+        "shop.geojson: says no tz: give it with --tz Europe/Rome",
+    ]
+    # To look at a plan, neither is needed.
+    assert the_store(drawn(FLOOR, GATEWAY), Given(assumed="My shop")).store_id == "my-shop"
 
 
 JSON = st.recursive(

@@ -283,7 +283,7 @@ def test_floors_of_a_new_map_keep_the_gateways_that_are_stored(archive: Path) ->
     write_archive(archive, imdf_files(bare, NOW))
     assert any("has no gateway" in fault for fault in faults_of(archive, Given()))
 
-    examined, notes = read_imdf(archive, Given(stored=STORE))
+    examined, notes = read_imdf(archive, Given(stores=(STORE,)))
 
     assert examined.sound().stores == (STORE,)
     assert notes == [

@@ -1,0 +1,45 @@
+"""Plans and the database: what clashes with what is stored, saving, loading."""
+
+from datetime import datetime
+
+from beacons.store_plan import StorePlan
+from config.settings import Settings
+from corsia.plan_clashes import clashes
+from corsia.plan_files import Plan
+from corsia.ready_database import answering_database, ready_database, schema_version
+from corsia.yaml_lines import Fault
+from db import campaigns, migrate, stores
+
+
+async def clashes_with_stored(settings: Settings, plans: list[Plan]) -> list[Fault]:
+    """What is wrong between the plans and what is stored; an empty database stays empty."""
+    return clashes(plans, await stored_stores(settings))
+
+
+async def stored_stores(settings: Settings) -> list[StorePlan]:
+    """The stores of the database; none when it is not made yet, and it is not made here."""
+    if await schema_version(settings.sql_url) is None:
+        return []
+    async with ready_database(settings.sql_url) as database, database.read() as tx:
+        return await stores.load_stores(tx)
+
+
+async def save_plans(settings: Settings, plans: list[Plan], now: datetime) -> list[Fault]:
+    """Store the plans, unless another import has meanwhile made them clash: those faults."""
+    async with answering_database(settings.sql_url) as database:
+        await migrate.upgrade(database)
+        async with database.begin() as tx:
+            if faults := clashes(plans, await stores.load_stores(tx)):
+                return faults
+            for plan in plans:
+                for store in plan.stores:
+                    await stores.save_store(tx, store, now)
+                for campaign in plan.campaigns:
+                    await campaigns.save_campaign(tx, campaign, now)
+    return []
+
+
+async def load_plan(settings: Settings) -> Plan:
+    """All that is stored. Raises DatabaseUnusableError, DatabaseUrlError."""
+    async with ready_database(settings.sql_url) as database, database.read() as tx:
+        return Plan(tuple(await stores.load_stores(tx)), tuple(await campaigns.load_campaigns(tx)))
