@@ -42,15 +42,25 @@ def canary(namespace: bytes, gateway_id: str, power_1m_dbm: int = POWER_1M_DBM) 
     return IBeacon(region(namespace), major, minor, power_1m_dbm)
 
 
-def gateway_of(namespace: bytes, gateway_ids: Iterable[str]) -> dict[str, str]:
-    """Identifier of a sighting -> the gateway that it shows.
+def numbers_of(identifier: str) -> str:
+    """Major and minor in a sighting's identifier, as 8 hex digits.
+
+    They alone name a gateway: gateways report no iBeacons but canaries of their operator and
+    beacons that somebody configured, and one of those has a canary's 32 bits by rare chance.
+    """
+    return identifier[32:]
+
+
+def gateway_of(gateway_ids: Iterable[str]) -> dict[str, str]:
+    """`numbers_of` a canary -> the gateway that sends it.
 
     Gateways that share one are left out: `clashes` names them.
     """
     found: defaultdict[str, set[str]] = defaultdict(set)
     for gateway_id in gateway_ids:
-        found[canary(namespace, gateway_id).identifier].add(gateway_id)
-    return {identifier: one.pop() for identifier, one in found.items() if len(one) == 1}
+        major, minor = _numbers(gateway_id)
+        found[f"{major:04x}{minor:04x}"].add(gateway_id)
+    return {numbers: one.pop() for numbers, one in found.items() if len(one) == 1}
 
 
 def clashes(gateway_ids: Iterable[str]) -> list[str]:

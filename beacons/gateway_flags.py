@@ -43,10 +43,15 @@ PLACES: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """The calibration before, and the links that it was made from."""
+    """What was known before.
+
+    radios: of the last calibration; moved: which of them it said had moved. links: that an earlier
+    calibration was made from, none of whose hours are looked at now.
+    """
 
     radios: tuple[GatewayRadio, ...]
     links: tuple[Link, ...]
+    moved: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,8 @@ def calibrate(floor: FloorPlan, links: Iterable[Link], before: Before | None = N
     here = {place.gateway_id for place in floor.gateways}
     links = [link for link in links if {link.hearer_id, link.heard_id} <= here]
     changes = Changes(floor, links, before.links if before else ())
-    moved = _moves(floor, links, changes)
+    changed = changes.spread_out | (before.moved if before else frozenset())
+    moved = _moves(floor, links, changes, changed)
     gone = {flag.gateway_id for flag in moved}
     covered = [flag for flag in changes.covered() if flag.gateway_id not in gone]
     order = {place.gateway_id: number for number, place in enumerate(floor.gateways)}
@@ -84,8 +90,13 @@ def calibrate(floor: FloorPlan, links: Iterable[Link], before: Before | None = N
     return Calibrated(replace(fitted, radios=radios), tuple(found))
 
 
-def _moves(floor: FloorPlan, links: Sequence[Link], changes: Changes) -> list[Flag]:
-    """The gateways that do not hang where the plan says."""
+def _moves(
+    floor: FloorPlan, links: Sequence[Link], changes: Changes, changed: frozenset[str]
+) -> list[Flag]:
+    """The gateways that do not hang where the plan says.
+
+    changed: of which less evidence will do; who moved yesterday has most likely not moved back.
+    """
     suspects: frozenset[str] = frozenset()
     flags: list[Flag] = []
     for _ in range(2):
@@ -93,8 +104,12 @@ def _moves(floor: FloorPlan, links: Sequence[Link], changes: Changes) -> list[Fl
         # beside those that nobody doubts.
         among = [one for one in floor.gateways if not suspects or one.gateway_id in suspects]
         fitted = fit(floor, links, suspects)
-        told = (_moved(floor, fitted, links, one, changes, suspects) for one in among)
-        flags = [flag for flag in told if flag is not None]
+        flags = []
+        for one in among:
+            has_changed = one.gateway_id in changed
+            flag = _moved(floor, fitted, links, one, suspects, has_changed=has_changed)
+            flag = flag or changes.elsewhere(one.gateway_id)
+            flags += [flag] if flag is not None else []
         suspects = frozenset(flag.gateway_id for flag in flags)
         if not suspects:
             break
@@ -140,8 +155,9 @@ def _moved(
     fitted: Fit,
     links: Sequence[Link],
     place: GatewayPlace,
-    changes: Changes,
     doubtful: frozenset[str],
+    *,
+    has_changed: bool,
 ) -> Flag | None:
     """Whether another place explains the links much better than the planned one."""
     radios = {radio.gateway_id: radio for radio in fitted.radios}
@@ -168,10 +184,9 @@ def _moved(
     best = int(np.argmax(likelihood))
     better = 2 * float(likelihood[best] - likelihood[0])
     moved_m = float(np.hypot(*(spots[best] - spots[0])))
-    has_changed = place.gateway_id in changes.spread_out
     enough = MOVED_AND_CHANGED_LIKELIHOOD if has_changed else MOVED_LIKELIHOOD
     if better < enough or moved_m < LEAST_MOVE_M:
-        return changes.elsewhere(place.gateway_id)
+        return None
     since = "has moved: its links" if has_changed else "hangs elsewhere than planned: its links"
     return Flag(
         place.gateway_id,

@@ -9,7 +9,7 @@ from sqlalchemy import ScalarSelect, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from beacons.calibration import GatewayRadio
-from beacons.link_changes import Flag
+from beacons.link_changes import Flag, FlagKind
 from db.tables import gateway_radios
 
 # A year and a season, to see what a store goes through; one row a gateway and night.
@@ -23,6 +23,7 @@ class KeptCalibration:
 
     calibrated_at: datetime
     radios: tuple[GatewayRadio, ...]
+    flags: tuple[Flag, ...]
 
 
 async def save(
@@ -78,7 +79,12 @@ async def calibration(
     if not rows:
         return None
     radios = (GatewayRadio(**{name: getattr(row, name) for name in _VALUES}) for row in rows)
-    return KeptCalibration(rows[0].calibrated_at, tuple(radios))
+    flags = (
+        Flag(row.gateway_id, FlagKind(kind), sentence)
+        for row in rows
+        for kind, sentence in row.flags
+    )
+    return KeptCalibration(rows[0].calibrated_at, tuple(radios), tuple(flags))
 
 
 async def prune(tx: AsyncConnection, now: datetime) -> int:

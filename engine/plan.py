@@ -29,6 +29,13 @@ class EnginePlan:
     # As assumed of each kind of zone, until `engine.dwell` has read the store's own stays.
     dwell: dict[str, DwellCurve]
 
+    @property
+    def gateway_ids(self) -> frozenset[str]:
+        """Every gateway of the store."""
+        return frozenset(
+            place.gateway_id for floor in self.store.floors for place in floor.gateways
+        )
+
     def role(self, zone_id: str) -> ZoneRole:
         """What the zone means for messages."""
         kind = self.zones[zone_id].kind

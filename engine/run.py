@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 from redis.exceptions import RedisError
 
+from beacons import canary
 from beacons.floor import PlanError
 from config.clock import Clock
 from config.log import short
@@ -111,7 +112,9 @@ async def load_store_engine(
             raise PlanError(store_id, ["another version wrote it in another form"]) from error
         assert plan is not None, "stores are never deleted"
         ready = engine_plan(plan, await stores.control_salt(tx, store_id))
-        store = StoreEngine(ready, identities, await gateways.progress(tx))
+        for sentence in canary.clashes(ready.gateway_ids):
+            log.warning("canaries not told apart", extra={"store": store_id, "why": sentence})
+        store = StoreEngine(ready, identities, await gateways.progress(tx), now)
         for stale in store.resume(await visits.open_visits(tx, store_id), now):
             await visits.close_visit(tx, stale.visit_id, stale.last_heard_at)
     return store

@@ -15,13 +15,14 @@ from typing import Final, assert_never
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from beacons.presence import Heard, PresenceState, estimates, step
-from beacons.sighting import WINDOW_MS, Batch, MalformedBatch, decode_batch
+from beacons.sighting import WINDOW_MS, Batch, MalformedBatch, Sighting, decode_batch
 from beacons.zone_events import Appeared, Dwelling, Entered, Gone, Left, ZoneEvent
 from config.log import short
 from db import gateways, visits
 from db.handsets import keep_until
 from db.live import Here, Live, StreamEntry
 from db.visits import Visit
+from engine.canaries import Canaries
 from engine.decisions import Reserved, Taken, decide_here
 from engine.identities import Identities, Owner
 from engine.plan import EnginePlan
@@ -50,10 +51,15 @@ class StoreEngine:
     """Presence, visits and decisions of one store; owned by one process at a time."""
 
     def __init__(
-        self, plan: EnginePlan, identities: Identities, progress: Sequence[gateways.Progress]
+        self,
+        plan: EnginePlan,
+        identities: Identities,
+        progress: Sequence[gateways.Progress],
+        now: datetime,
     ) -> None:
         self.plan = plan
         self.state = PresenceState(plan.model)
+        self.canaries = Canaries(plan.gateway_ids, now.timestamp())
         self.counts: Counter[str] = Counter()
         self._identities = identities
         self._visits: dict[str, Visit] = {}  # as SQL has them
@@ -91,7 +97,9 @@ class StoreEngine:
             batch = self._fresh_batch(entry)
             if batch is not None:
                 self._used.append(Used(entry.gateway_id, batch))
-                heard += self._heard(entry.gateway_id, batch, now_s)
+                rest = self.canaries.take(entry.gateway_id, batch.sightings)
+                self.counts["canary_sightings"] += len(batch.sightings) - len(rest)
+                heard += self._heard(entry.gateway_id, rest, now_s)
         events = step(self.plan.model, self.state, heard, now_s)
         for event in events:
             self._awaited.pop(event.device, None)
@@ -114,11 +122,13 @@ class StoreEngine:
             if decided is not None:
                 taken.append(decided)
         await self._note_heard(tx)
+        await self.canaries.write(tx, self.plan.store.store_id, now)
         return taken
 
     def wrote(self) -> None:
         """The transaction of `write` is through."""
         self._visits = self._draft
+        self.canaries.wrote()
         self._reserved.clear()
         self._used.clear()
         self._unwritten.clear()
@@ -177,9 +187,9 @@ class StoreEngine:
         self._last_seq[spool] = batch.seq
         return batch
 
-    def _heard(self, gateway_id: str, batch: Batch, now_s: float) -> list[Heard]:
+    def _heard(self, gateway_id: str, sightings: Sequence[Sighting], now_s: float) -> list[Heard]:
         heard = []
-        for sighting in batch.sightings:
+        for sighting in sightings:
             end_s = (sighting.at_ms + WINDOW_MS) / 1_000
             if now_s - end_s > FRESH_S:
                 self.counts["late_sightings"] += 1

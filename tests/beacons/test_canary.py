@@ -31,8 +31,9 @@ def test_what_is_sent_is_an_ibeacon_that_fits_one_advert() -> None:
 
 def test_a_sighting_shows_its_gateway() -> None:
     ids = [f"gw-{number:02d}" for number in range(60)]
-    found = canary.gateway_of(NAMESPACE, ids)
-    assert [found[canary.canary(NAMESPACE, one).identifier] for one in ids] == ids
+    found = canary.gateway_of(ids)
+    sent = [canary.canary(NAMESPACE, one).identifier for one in ids]
+    assert [found[canary.numbers_of(identifier)] for identifier in sent] == ids
     assert canary.clashes(ids) == []
 
 
@@ -42,4 +43,4 @@ def test_gateways_that_share_a_canary_are_named_and_left_out() -> None:
     (sentence,) = canary.clashes(ids)
     assert "gw-155597 and gw-31907" in sentence
     assert "give one of them another id" in sentence
-    assert set(canary.gateway_of(NAMESPACE, ids).values()) == {"gw-01"}
+    assert set(canary.gateway_of(ids).values()) == {"gw-01"}

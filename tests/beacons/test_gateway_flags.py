@@ -39,6 +39,16 @@ def test_a_gateway_that_moved_is_named_with_its_new_place() -> None:
     assert (found.fit.radios[3].links, abs(found.fit.radios[3].offset_db) < 1.0) == (0, True)
 
 
+def test_who_moved_yesterday_is_still_elsewhere_today() -> None:
+    store = made_store(1)
+    now = store.moved(3, 4.8, 9.0)
+    yesterday = calibrate(store.floor, now.links(7), _before(store))
+    before = Before(yesterday.fit.radios, tuple(now.links(7)), frozenset({"g03"}))
+    assert _kinds(calibrate(store.floor, now.links(8), before)) == [("g03", FlagKind.MOVED)]
+    # Until the plan has it where it hangs.
+    assert calibrate(now.floor, now.links(8), before).flags == ()
+
+
 def test_most_moves_are_seen_and_nobody_else_is_blamed() -> None:
     seen = 0
     for seed in range(20):

@@ -90,6 +90,7 @@ async def test_the_last_calibration_is_in_use_and_earlier_ones_are_history(
         before = await gateway_radios.calibration(tx, STORE, second - timedelta(minutes=1))
         assert before is not None
         assert (before.calibrated_at, before.radios[0]) == (first, _radio("gw-1", 1.0))
+        assert before.flags == (Flag("gw-2", FlagKind.COVERED, "is heard less"),)
         assert await gateway_radios.calibration(tx, STORE, first - AN_HOUR) is None
 
 
