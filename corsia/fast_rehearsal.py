@@ -28,6 +28,7 @@ from corsia.fast_store import (
     cast,
 )
 from corsia.rehearsal import RehearsalPlan, Rehearsed
+from corsia.rehearsed_survey import survey_fast, told
 from corsia.run_report import RULES, failed_calls, gather
 from corsia.scorecard import score
 from corsia.stack import of_its_own
@@ -45,6 +46,7 @@ from firmware_sim.crowd import Crowd, Switchboard
 from firmware_sim.fake_fcm import FakeFcm
 from firmware_sim.floor import Floor
 from firmware_sim.scene import Scene
+from firmware_sim.survey_run import new_surveyor
 from firmware_sim.truth import RunLog
 from firmware_sim.world import World
 from mobile_api.app import make_app
@@ -140,6 +142,19 @@ async def rehearse_fast(
             clock=clock,
             seed=plan.seed,
         )
+        namespace, outage = bytes.fromhex(settings.namespace), Outage(plan.dead(floor))
+        if plan.survey:
+            surveyed = await survey_fast(
+                new_surveyor(floor, api_url, session, clock, plan.seed),
+                FastGateways(floor, namespace, outage),
+                store_id=floor.store_id,
+                settings=settings,
+                database=database,
+                live=live,
+                clock=clock,
+                settle=in_flight.settle,
+            )
+            tell(told(surveyed))
         identities = Identities(settings.tenant)
         parts = Parts(
             clock=clock,
@@ -148,9 +163,7 @@ async def rehearse_fast(
             store=await load_store_engine(database, floor.store_id, identities, clock.now()),
             identities=identities,
             sender=Sender(database, live, transport, clock),
-            gateways=FastGateways(
-                floor, bytes.fromhex(settings.namespace), Outage(plan.dead(floor))
-            ),
+            gateways=FastGateways(floor, namespace, outage),
             key=data_key(settings),
         )
         if plan.dead(floor):

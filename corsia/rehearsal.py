@@ -14,6 +14,7 @@ from config.settings import Settings
 from corsia import demo
 from corsia.bad_days import Fault, dead_gateways
 from corsia.children import Command
+from corsia.rehearsed_survey import survey_for_real, told
 from corsia.relay import Relay, open_relay
 from corsia.run_report import RULES, failed_calls, gather
 from corsia.scorecard import Scorecard, score
@@ -41,7 +42,7 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class RehearsalPlan:
-    """What to rehearse. minutes None: until the recorded walks are over."""
+    """What to rehearse. minutes None: until the recorded walks are over; survey: walked before."""
 
     minutes: float | None
     shoppers: int
@@ -50,6 +51,7 @@ class RehearsalPlan:
     recording: Path | None = None
     dataset: str = "tetam"
     fault: Fault | None = None
+    survey: bool = False
 
     def floor(self) -> Floor:
         """The place. Raises FloorError or RecordingError."""
@@ -80,8 +82,10 @@ async def rehearse(
         stack = await parts.enter_async_context(open_stack(settings, run_dir, tasks, clock))
         await open_store(stack, floor, clock)
         stack = await start_simulator(stack, plan, keep=False)
-        for name in ("api", "engine", "push", "jobs"):
+        for name in ("api", "push", "jobs"):
             stack.serve(name)
+        if not plan.survey:
+            stack.serve("engine")
         await stack.wait_for_api()
         relay = await parts.enter_async_context(
             open_relay(stack.settings.api_host, stack.settings.api_port)
@@ -94,6 +98,10 @@ async def rehearse(
             await stack.start_gateway(
                 gateway_id, air_source(run_dir, gateway_id), relay.url if cut_off else stack.api_url
             )
+        if plan.survey:
+            tell(told(await survey_for_real(stack, floor.store_id, tell)))
+            # Shoppers are to be judged with the survey from the first one on.
+            stack.serve("engine")
         tell(f"{len(alive)} gateways and the backend are up; the store opens")
         if dead:
             tell(f"dead from the start: {', '.join(sorted(dead))}")
@@ -141,6 +149,8 @@ async def start_simulator(stack: Stack, plan: RehearsalPlan, *, keep: bool) -> S
     for name, value in options.items():
         if value is not None:
             arguments += [f"--{name}", str(value)]
+    if plan.survey:
+        arguments.append("--survey")
     stack.children.start(Command("simulator", tuple(arguments), {}, keep=keep))
     await stack.wait_for_file(ready, "simulator")
     fcm_url, _gateways = simulator_ready(ready)

@@ -122,6 +122,12 @@ class SurveySession:
         self._redis_trouble: str | None = None
         self._database_trouble: str | None = None
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the app has said that the walk is over."""
+        said = [tap.at_s for tap in self._taps if tap.kind is TapKind.END]
+        return bool(said) and self._now_s() >= max(said)
+
     async def run(self, most_s: float, tell: Callable[[Progress], None]) -> None:
         """Record until an `end` is tapped, or for `most_s`. Cancelled, it keeps what it has.
 
@@ -130,11 +136,28 @@ class SurveySession:
         ends_s = self._now_s() + most_s
         async with asyncio.TaskGroup() as tasks:
             listening = tasks.create_task(self._listen(), name="listen")
-            while not self._is_over(ends_s):
+            while not self.has_ended and self._now_s() < ends_s:
                 await self._clock.sleep(LOOK_EVERY_S)
-                await self._look()
+                await self.look()
                 tell(self._progress())
             listening.cancel()
+
+    async def look(self) -> None:
+        """Say that we are here, and take the new taps. Raises SurveyError."""
+        try:
+            async with self._database.begin() as tx:
+                handset = await handsets.load_handset(tx, self.walk.handset_id)
+                is_open = await surveys.keep_open(tx, self.walk, self._clock.now())
+                self._taps = await surveys.taps_of(tx, self.walk)
+        except DATABASE_ERRORS:
+            self._database_trouble = "the database does not answer"
+            return
+        self._database_trouble = None
+        if not _may_be_heard(handset):
+            await self.give_up()
+            raise ConsentWithdrawnError
+        if not is_open:
+            raise AlreadyRecordedError(self.walk.handset_id)
 
     async def finish(self, more_taps: Sequence[Tap] = (), late_s: float = LATE_S) -> Recorded:
         """Make a survey of it, keep it, and forget who walked.
@@ -195,28 +218,6 @@ class SurveySession:
                 await self._read(BLOCK_MS)
             except RedisError:
                 return
-
-    async def _look(self) -> None:
-        """Say that we are here, and take the new taps."""
-        try:
-            async with self._database.begin() as tx:
-                handset = await handsets.load_handset(tx, self.walk.handset_id)
-                is_open = await surveys.keep_open(tx, self.walk, self._clock.now())
-                self._taps = await surveys.taps_of(tx, self.walk)
-        except DATABASE_ERRORS:
-            self._database_trouble = "the database does not answer"
-            return
-        self._database_trouble = None
-        if not _may_be_heard(handset):
-            await self.give_up()
-            raise ConsentWithdrawnError
-        if not is_open:
-            raise AlreadyRecordedError(self.walk.handset_id)
-
-    def _is_over(self, ends_s: float) -> bool:
-        now_s = self._now_s()
-        said = [tap.at_s for tap in self._taps if tap.kind is TapKind.END]
-        return now_s >= ends_s or bool(said and now_s >= max(said))
 
     def _progress(self) -> Progress:
         now_s = self._now_s()

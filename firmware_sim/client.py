@@ -5,7 +5,7 @@ Leaves to `handset` what is asked and when.
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -103,12 +103,30 @@ class _Feed(msgspec.Struct, frozen=True):
     offers: tuple[FeedOffer, ...]
 
 
+class SurveyFloor(msgspec.Struct, frozen=True):
+    """A floor to tap on."""
+
+    floor_id: str
+
+
+class OpenSurvey(msgspec.Struct, frozen=True):
+    """The survey that this handset is to walk."""
+
+    survey_id: str
+    floors: tuple[SurveyFloor, ...]
+
+
+class _SurveyState(msgspec.Struct, frozen=True):
+    survey: OpenSurvey | None
+
+
 class _Problem(msgspec.Struct, frozen=True):
     type: str = ""
 
 
 class ApiClient:
-    """One handset's calls. Every call is tried again with the same body and the same ids.
+    """One handset's calls. Every call is tried again with the same ids, and but for the age of
+    what it says with the same body.
 
     clock_skew_s: how far this handset's own clock is ahead of the truth.
     """
@@ -175,11 +193,19 @@ class ApiClient:
         )
         return answer.read(Redemption)
 
+    async def survey(self) -> OpenSurvey | None:
+        """The survey that is being made with this handset; None when there is none."""
+        return (await self._call("GET", "/v1/me/survey")).read(_SurveyState).survey
+
+    async def post_taps(self, body: Callable[[], Mapping[str, object]]) -> None:
+        """Say where the survey's walk is. body: made anew for every try, because taps age."""
+        await self._call("POST", "/v1/me/survey/taps", body)
+
     async def _call(
         self,
         method: str,
         path: str,
-        body: Mapping[str, object] | None = None,
+        body: Mapping[str, object] | Callable[[], Mapping[str, object]] | None = None,
         *,
         headers: Mapping[str, str] | None = None,
         authorized: bool = True,
@@ -195,7 +221,8 @@ class ApiClient:
             try:
                 sent = await self._fresh_tokens() if authorized else None
                 token_header = {"Authorization": f"Bearer {sent.access_token}"} if sent else {}
-                answer = await self._once(method, path, body, {**(headers or {}), **token_header})
+                said = body() if callable(body) else body
+                answer = await self._once(method, path, said, {**(headers or {}), **token_header})
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 detail = type(error).__name__
             else:

@@ -19,6 +19,7 @@ import aiohttp
 
 from config.clock import Clock
 from firmware_sim.air import Air, AirError
+from firmware_sim.client import ApiError
 from firmware_sim.crowd import Crowd, Switchboard
 from firmware_sim.fake_fcm import PROJECT_ID, FakeFcm
 from firmware_sim.floor import Floor, FloorError, load_floor, supermarket
@@ -27,6 +28,8 @@ from firmware_sim.persona import agreeable, personas
 from firmware_sim.recording import RecordingError, load_recording
 from firmware_sim.replay import Replay
 from firmware_sim.scene import Scene, Shopper, Visit, shopper
+from firmware_sim.survey_run import new_surveyor, play_survey
+from firmware_sim.surveyor import SurveyRefusedError
 from firmware_sim.truth import RunLog
 from firmware_sim.walker import MEDIAN_VISIT_S, WalkError
 from firmware_sim.world import World, arrivals_s
@@ -60,7 +63,8 @@ class SimulatorConfig:
     run_dir: gets the logs, `ready.json` and the air's sockets. fcm_port: 0 for any.
     fcm_key_file: where the service account's key is written. store: a store's TOML; None: the
     supermarket that comes with Corsia. recording: a folder of recordings, played instead of a
-    modelled store. minutes: None: for ever, or until the recorded walks are over.
+    modelled store. minutes: None: for ever, or until the recorded walks are over. survey: whether
+    a staff member walks the store first; not with a recording.
     """
 
     run_dir: Path
@@ -73,6 +77,7 @@ class SimulatorConfig:
     minutes: float | None = None
     shoppers: int = 40
     seed: int = 7
+    survey: bool = False
 
 
 async def run_simulator(config: SimulatorConfig, clock: Clock) -> int:
@@ -111,6 +116,8 @@ async def _run(
         _write_json(config.run_dir / "ready.json", ready)
         log.info("simulator ready", extra={"fcm_url": fcm.base_url})
         await _wait_for_api(config.api_url, session, clock)
+        if config.survey:
+            await _survey(config, floor, session, air, clock)
         crowd = Crowd(
             api_url=config.api_url,
             session=session,
@@ -128,6 +135,21 @@ async def _run(
             raise NotReadyError(f"the API at {config.api_url} registered none of {count} handsets")
         await _wait_for_gateways(gateway_ids, air, clock)
         await _play(config, stage, crowd, handsets, cast, air, run_log, clock)
+
+
+async def _survey(
+    config: SimulatorConfig, floor: Floor, session: aiohttp.ClientSession, air: Air, clock: Clock
+) -> None:
+    surveyor = new_surveyor(floor, config.api_url, session, clock, config.seed)
+    try:
+        handset_id = await surveyor.register()
+    except (ApiError, SurveyRefusedError) as error:
+        raise NotReadyError(str(error)) from error
+    await _wait_for_gateways([gateway.gateway_id for gateway in floor.gateways], air, clock)
+    _write_json(config.run_dir / "survey.json", {"handset_id": handset_id})
+    why = await play_survey(surveyor, air, clock)
+    if why is not None:
+        raise NotReadyError(f"the survey came to nothing: {why}")
 
 
 async def _play(

@@ -22,9 +22,12 @@ from corsia.rehearsal import RehearsalPlan, Rehearsed
 from corsia.rehearsal import rehearse as play
 from corsia.scorecard_views import as_json, as_table, violations
 from corsia.stack import StackError
+from corsia.store_survey import SurveyError
 from db.redis_server import RedisServerError
 from firmware_sim.floor import FloorError
 from firmware_sim.recording import RecordingError
+from firmware_sim.surveyor import SurveyRefusedError
+from firmware_sim.walker import WalkError
 
 EXIT_STOPPED: Final = 130  # as a shell says of what Ctrl-C ended
 
@@ -50,6 +53,8 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
     is_flag=True,
     help="In virtual time, in one process: the same core, engine, SQL and handsets, for long runs.",
 )
+@click.option("--survey", is_flag=True, help="A staff member surveys the store before it opens: "
+              "six minutes more, unless --fast.")  # fmt: skip
 @click.option("--json", "json_file", type=_FILE, help="Write the scorecard to this file too.")
 @click.option("--keep", type=_FOLDER, help="Keep database, logs and truth in this folder.")
 def rehearse(
@@ -64,6 +69,7 @@ def rehearse(
     keep: Path | None,
     *,
     fast: bool,
+    survey: bool,
 ) -> None:
     """Play a store with known truth and print how Corsia did.
 
@@ -76,6 +82,7 @@ def rehearse(
       corsia rehearse --minutes 3 --shoppers 40 --seed 7 --json out.json
       corsia rehearse --fast --minutes 60 --shoppers 200
       corsia rehearse --fast --fault dead
+      corsia rehearse --fast --survey
       corsia rehearse --recording ../shared/data/rssi --dataset tetam
     """
     console = Console(stderr=True)
@@ -86,6 +93,8 @@ def rehearse(
         raise click.UsageError(f"--keep: {keep} is not empty; two runs in one folder would mix")
     if recording is not None and (store is not None or _is_given("shoppers")):
         raise click.UsageError("--recording brings its own store and its own walks")
+    if survey and recording is not None:
+        raise click.UsageError("--survey walks the modelled store, not a recording")
     if fast and (recording is not None or fault == Fault.CUT):
         raise click.UsageError(
             "--fast plays the modelled store, without --recording and --fault cut"
@@ -100,13 +109,15 @@ def rehearse(
         recording=recording,
         dataset=dataset,
         fault=None if fault is None else Fault(fault),
+        survey=survey,
     )
     with tempfile.TemporaryDirectory(prefix="corsia-") as scratch:
         run_dir = (keep or Path(scratch)).resolve()
         run_dir.mkdir(parents=True, exist_ok=True)
         with said_plainly(
-            StackError, RedisServerError, FloorError, RecordingError, DBAPIError, OSError
-        ):
+            StackError, RedisServerError, FloorError, RecordingError, DBAPIError, OSError,
+            WalkError, SurveyError, SurveyRefusedError,
+        ):  # fmt: skip
             settings = load_settings()
 
             def tell(sentence: str) -> None:

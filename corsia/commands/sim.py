@@ -39,6 +39,7 @@ def sim() -> None:
 @click.option("--minutes", type=float, help="How long; without it, for ever.")
 @click.option("--shoppers", default=40, show_default=True)
 @click.option("--seed", default=7, show_default=True)
+@click.option("--survey", is_flag=True, help="First walk the survey that somebody opens.")
 @click.option("--with-parent", type=int, hidden=True)
 def run(
     run_dir: Path,
@@ -51,6 +52,7 @@ def run(
     shoppers: int,
     seed: int,
     *,
+    survey: bool,
     with_parent: int | None,
 ) -> None:
     """Run the simulated store against an API.
@@ -72,6 +74,7 @@ def run(
         minutes=minutes,
         shoppers=shoppers,
         seed=seed,
+        survey=survey,
     )
     leave(run_process(lambda: run_simulator(config, SystemClock())))
 
