@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from contextlib import suppress
 from dataclasses import replace
@@ -216,6 +217,19 @@ def test_the_same_plan_makes_the_same_bytes(archive: Path) -> None:
 def test_each_kind_has_a_category_of_its_own_and_back() -> None:
     assert {KIND_OF[SECTION_OF[kind]] for kind in ZoneKind} == set(ZoneKind)
     assert {CONNECTOR_OF[UNIT_OF[kind]] for kind in ConnectorKind} == set(ConnectorKind)
+
+
+def test_the_document_tells_every_category_as_it_is_read() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "store-plans.md").read_text()
+    rows = re.findall(
+        r"^\| (`.+?) \| ([a-z ]+)(?:: .*)? \|$", page[page.index("section cat") :], re.MULTILINE
+    )
+    told = {
+        category: ZoneKind(kind.strip().replace(" ", "_"))
+        for categories, kind in rows
+        for category in re.findall(r"`([a-z]+)`", categories)
+    }
+    assert told == KIND_OF
 
 
 def test_without_the_extension_kinds_are_read_from_the_categories(archive: Path) -> None:

@@ -64,6 +64,13 @@ def test_what_cannot_be_drawn_is_left_out() -> None:
     assert "nan" not in ET.tostring(drawn(replace(STORE, floors=(nowhere,))), encoding="unicode")
 
 
+def test_the_picture_in_the_documents_is_the_one_that_is_drawn_today() -> None:
+    (store,) = read_plan(Path(__file__).with_name("plan_example.yaml")).stores
+    picture = Path(__file__).parents[2] / "docs" / "store-plan.svg"
+    # Redraw it with: corsia store lint tests/corsia/plan_example.yaml --svg docs/store-plan.svg
+    assert picture.read_text() == plan_svg(store, lint(store))
+
+
 @settings(deadline=None, max_examples=50)
 @given(store_plans())
 def test_any_plan_fits_its_picture(store: StorePlan) -> None:
