@@ -1,26 +1,49 @@
-"""What is done by the clock rather than by an event: erasing what has been kept long enough."""
+"""What is done by the clock rather than by an event: erasing what has been kept long enough, and
+calibrating gateways at night."""
 
+import asyncio
 import logging
 from typing import Final
 
 from config.clock import Clock
 from config.settings import Settings
-from db.connect import DATABASE_ERRORS, open_database
+from db import gateway_links, gateway_radios
+from db.connect import DATABASE_ERRORS, Database, open_database
 from db.personal import erase_due
+from engine.calibrate import calibrate_due
 
 log = logging.getLogger(__name__)
 
 EVERY_S: Final = 3_600.0
+# A new store is calibrated minutes after its gateways began to hear each other; otherwise one look
+# at each store's last calibration.
+CALIBRATE_EVERY_S: Final = 60.0
 
 
 async def run_jobs(settings: Settings, clock: Clock) -> None:
-    """Erase what is due, now and each hour, until cancelled."""
-    async with open_database(settings.sql_url) as database:
-        while True:
-            try:
-                async with database.begin() as tx:
-                    gone = await erase_due(tx, clock.now())
-                log.info("retention applied", extra={"shoppers_erased": gone})
-            except DATABASE_ERRORS as error:
-                log.warning("retention not applied", extra={"why": type(error).__name__})
-            await clock.sleep(EVERY_S)
+    """Do what is due, now and from time to time, until cancelled."""
+    async with open_database(settings.sql_url) as database, asyncio.TaskGroup() as tasks:
+        tasks.create_task(_erase(database, clock), name="retention")
+        tasks.create_task(_calibrate(database, clock), name="calibration")
+
+
+async def _erase(database: Database, clock: Clock) -> None:
+    while True:
+        try:
+            async with database.begin() as tx:
+                gone = await erase_due(tx, clock.now())
+                await gateway_links.prune(tx, clock.now())
+                await gateway_radios.prune(tx, clock.now())
+            log.info("retention applied", extra={"shoppers_erased": gone})
+        except DATABASE_ERRORS as error:
+            log.warning("retention not applied", extra={"why": type(error).__name__})
+        await clock.sleep(EVERY_S)
+
+
+async def _calibrate(database: Database, clock: Clock) -> None:
+    while True:
+        try:
+            await calibrate_due(database, clock.now())
+        except DATABASE_ERRORS as error:
+            log.warning("stores not calibrated", extra={"why": type(error).__name__})
+        await clock.sleep(CALIBRATE_EVERY_S)

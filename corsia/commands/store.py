@@ -11,6 +11,7 @@ COMMANDS: Final[Commands] = {
     "import": ("corsia.commands.store_import:import_store", "Take in a plan: GeoJSON, IMDF, YAML."),
     "export": ("corsia.commands.store_export:export_store", "Write a plan: GeoJSON, IMDF, YAML."),
     "dwell": ("corsia.commands.store_dwell:dwell", "How long shoppers stay in each zone."),
+    "calibrate": ("corsia.commands.store_calibrate:calibrate", "Gateways beside their fellows."),
     "survey": ("corsia.commands.store_survey:survey", "Walk it once; presence knows it better."),
 }
 

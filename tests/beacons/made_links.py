@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beacons.floor import FloorPlan, GatewayPlace
-from beacons.links import Link
+from beacons.links import Link, LinkHour
 
 Floats = npt.NDArray[np.float64]
 
@@ -81,3 +81,19 @@ def made_store(seed: int, gateways: int = 12, size_m: tuple[float, float] = (30,
         draw.normal(0.0, 3.0, gateways),
         shadow_db + shadow_db.T,
     )
+
+
+def hour_of(links: list[Link], hour_s: int) -> list[LinkHour]:
+    """Sums of one hour that make up these links; hour_s: unix."""
+    return [
+        LinkHour(
+            link.hearer_id,
+            link.heard_id,
+            hour_s,
+            link.windows,
+            4 * link.windows,
+            link.windows * link.mean_rssi_dbm,
+            link.windows * (link.mean_rssi_dbm**2 + link.sd_db**2),
+        )
+        for link in links
+    ]

@@ -1,0 +1,174 @@
+"""`corsia store calibrate`: how loud each gateway hears and is heard, and what is wrong with it."""
+
+import json
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any, Final
+
+import click
+import uvloop
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from beacons.calibration import GatewayRadio
+from config.clock import SystemClock
+from config.settings import Settings, load_settings
+from corsia.commands.failures import said_plainly
+from corsia.ready_database import DatabaseUnusableError, ready_database
+from db import stores
+from db.connect import DatabaseUrlError
+from db.gateway_links import KEPT
+from engine.calibrate import SPAN, StoreCalibration, calibrated, keep
+
+AN_HOUR: Final = timedelta(hours=1)
+# A change that its standard error alone explains one time in twenty is set in bold.
+SURE: Final = 2.0
+NEVER: Final = "-"
+
+
+class CalibrationError(Exception):
+    """A store that cannot be calibrated; the message says what to do."""
+
+
+@click.command()
+@click.argument("store_id", metavar="STORE")
+@click.option(
+    "--hours",
+    type=click.IntRange(1, KEPT // AN_HOUR),
+    default=SPAN // AN_HOUR,
+    show_default=True,
+    help="Look at the links of the last hours; few after something was moved.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the table.")
+def calibrate(store_id: str, hours: int, *, dry_run: bool, as_json: bool) -> None:
+    """Calibrate the gateways of STORE by what they hear of each other.
+
+    Each gateway transmits an iBeacon, its canary, and the others report how loud it is. From that
+    follows how much louder than its fellows each gateway hears and is heard (dB, mean 0), and which
+    one hangs elsewhere than planned, is covered, deaf, mute or dead. Running engines take the
+    result up within a minute. `corsia jobs` does the same each night.
+
+    +- is the standard error; a change of more than two of them is bold. Minutes of links are
+    enough: what is left is the shadows of the paths, which do not average out.
+
+    \b
+    Example:
+      corsia store calibrate store-1 --dry-run
+      corsia store calibrate store-1 --hours 1     # just after a gateway was moved
+    """
+    with said_plainly(CalibrationError, DatabaseUrlError, DatabaseUnusableError):
+        found = uvloop.run(_calibrate(load_settings(), store_id, hours, dry_run=dry_run))
+    if as_json:
+        click.echo(json.dumps(_document(found, hours, written=not dry_run), indent=2))
+        return
+    Console().print(_table(found, hours))
+    for floor in found.floors:
+        law = floor.fit.law
+        click.echo(
+            f"{law.level_dbm:.0f} dBm at {law.pivot_m:.0f} m, exponent {law.exponent:.1f}, spread"
+            f" {law.sigma_db:.1f} dB, from ceiling to ceiling"
+        )
+    for flag in found.flags:
+        click.echo(f"{flag.gateway_id} {flag.sentence}.")
+    click.echo("Nothing was written." if dry_run else "Engines take it up within a minute.")
+
+
+async def _calibrate(
+    settings: Settings, store_id: str, hours: int, *, dry_run: bool
+) -> StoreCalibration:
+    now = SystemClock().now()
+    async with ready_database(settings.sql_url) as database:
+        async with database.read() as tx:
+            plan = await stores.load_store(tx, store_id)
+            if plan is None:
+                known = ", ".join(await stores.store_ids(tx)) or "none"
+                raise CalibrationError(f"there is no store {store_id}; known: {known}")
+            found = await calibrated(tx, plan, now, hours * AN_HOUR)
+        if not any(radio.links for radio in found.radios):
+            raise CalibrationError(_why_not(found, hours))
+        if not dry_run:
+            async with database.begin() as tx:
+                await keep(tx, found)
+    return found
+
+
+def _why_not(found: StoreCalibration, hours: int) -> str:
+    if len(found.radios) < 2:
+        return f"store {found.store_id} has no two gateways that could hear each other"
+    if found.links:
+        return (
+            f"what the gateways of {found.store_id} heard of each other is too little yet:"
+            " wait a minute or two"
+        )
+    return (
+        f"no gateway of {found.store_id} has heard another in the last {hours} h: do the gateways"
+        " and the engine run, and is CORSIA_GATEWAY_CANARY on?"
+    )
+
+
+def _table(found: StoreCalibration, hours: int) -> Table:
+    before = {radio.gateway_id: radio for radio in found.before}
+    flags: dict[str, list[str]] = {}
+    for flag in found.flags:
+        flags.setdefault(flag.gateway_id, []).append(flag.kind.value)
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        title=f"{found.store_id}: {len(found.links)} links of the last {hours} h",
+    )
+    table.add_column("gateway", overflow="fold")
+    for head in ("hears, dB", "was", "is heard, dB", "was", "links"):
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for radio in found.radios:
+        was = before.get(radio.gateway_id)
+        table.add_row(
+            radio.gateway_id,
+            _now(radio.offset_db, radio.offset_se_db, was.offset_db if was else None),
+            f"{was.offset_db:+.1f}" if was else NEVER,
+            _now(radio.transmit_db, radio.transmit_se_db, was.transmit_db if was else None),
+            f"{was.transmit_db:+.1f}" if was else NEVER,
+            str(radio.links),
+            ", ".join(flags.get(radio.gateway_id, [])),
+        )
+    return table
+
+
+def _now(value_db: float, se_db: float, was_db: float | None) -> str:
+    text = f"{value_db:+.1f} +-{se_db:.1f}"
+    has_changed = was_db is not None and abs(value_db - was_db) > SURE * se_db
+    return f"[bold]{text}[/bold]" if has_changed else text
+
+
+def _document(found: StoreCalibration, hours: int, *, written: bool) -> dict[str, Any]:
+    before = {radio.gateway_id: radio for radio in found.before}
+    return {
+        "store_id": found.store_id,
+        "at": found.at.isoformat(timespec="seconds"),
+        "hours": hours,
+        "written": written,
+        "links": len(found.links),
+        "floors": [_rounded(asdict(floor.fit.law)) for floor in found.floors],
+        "gateways": [
+            {
+                **_values(radio),
+                "before": _values(before[radio.gateway_id]) if radio.gateway_id in before else None,
+                "flags": [
+                    {"kind": flag.kind.value, "sentence": flag.sentence}
+                    for flag in found.flags
+                    if flag.gateway_id == radio.gateway_id
+                ],
+            }
+            for radio in found.radios
+        ],
+    }
+
+
+def _values(radio: GatewayRadio) -> dict[str, Any]:
+    return _rounded(asdict(radio))
+
+
+def _rounded(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: round(v, 3) if isinstance(v, float) else v for k, v in values.items()}
