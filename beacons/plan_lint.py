@@ -4,6 +4,7 @@ Errors keep a plan from being used; warnings say where it will disappoint. Each 
 function over one floor; what needs gateways and distances is in beacons.plan_radio_lint.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -127,6 +128,7 @@ def _floor_warnings(store: StorePlan, floor: FloorPlan) -> Iterator[Finding]:
         return
     for zone in floor.zones:
         yield from _zone_warnings(floor, zone, free)
+    yield from _in_obstacles(store, floor, free)
     yield from _unreachable(store, floor, free)
     yield from radio_findings(floor, free)
 
@@ -161,6 +163,25 @@ def _zone_warnings(floor: FloorPlan, zone: Zone, free: shapely.Geometry) -> Iter
             f" {hidden:.0%} of it. Give it a higher priority than {zone.priority}, or take it out."
         )
         yield warning(Rule.HIDDEN, floor, about, sentence, zone.polygon)
+
+
+def _in_obstacles(store: StorePlan, floor: FloorPlan, free: shapely.Geometry) -> Iterator[Finding]:
+    outline = ShapelyPolygon(floor.outline)
+    for connector in store.connectors:
+        for end in connector.ends:
+            if end.floor_id != floor.floor_id or not math.isfinite(end.x_m + end.y_m):
+                continue
+            place = shapely.Point(end.x_m, end.y_m)
+            # One outside the floor is an error of its own.
+            if not outline.intersects(place) or place.distance(free) <= GAP_M:
+                continue
+            sentence = (
+                f"Connector {connector.connector_id} ends in an obstacle on floor"
+                f" {floor.floor_id}, at ({end.x_m:g}, {end.y_m:g}). Move it to where people step"
+                " off, or take the obstacle away."
+            )
+            about = f"connector {connector.connector_id}"
+            yield warning(Rule.CONNECTOR, floor, about, sentence, ((end.x_m, end.y_m),))
 
 
 def _unreachable(store: StorePlan, floor: FloorPlan, free: shapely.Geometry) -> Iterator[Finding]:

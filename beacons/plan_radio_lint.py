@@ -39,8 +39,10 @@ def radio_findings(floor: FloorPlan, free: shapely.Geometry) -> Iterator[Finding
     places = np.array([(place.x_m, place.y_m) for place in floor.gateways]).reshape(-1, 2)
     if not len(places):
         return
+    reach = shapely.union_all(shapely.buffer(shapely.points(places), REACH_M))
+    beyond = shapely.difference(free, reach)
     for zone in floor.zones:
-        yield from _uncovered(floor, zone, free, places)
+        yield from _uncovered(floor, zone, free, beyond, places)
     yield from _same_place(floor, places)
     yield from _too_few(floor, free)
     yield from _in_line(floor, free, places)
@@ -67,13 +69,18 @@ def _short(floor: FloorPlan, zone: Zone) -> Iterator[Finding]:
 
 
 def _uncovered(
-    floor: FloorPlan, zone: Zone, free: shapely.Geometry, places: NDArray[np.float64]
+    floor: FloorPlan,
+    zone: Zone,
+    free: shapely.Geometry,
+    beyond: shapely.Geometry,
+    places: NDArray[np.float64],
 ) -> Iterator[Finding]:
-    standing = ShapelyPolygon(zone.polygon).intersection(free)
+    """beyond: the part of `free` that no gateway reaches."""
+    shape = ShapelyPolygon(zone.polygon)
+    standing = shape.intersection(free)
     if standing.area <= 0.0:
         return
-    reach = shapely.union_all(shapely.buffer(shapely.points(places), REACH_M))
-    share = standing.difference(reach).area / standing.area
+    share = shape.intersection(beyond).area / standing.area
     if share <= UNCOVERED_SHARE:
         return
     middle = standing.centroid
@@ -102,7 +109,7 @@ def _same_place(floor: FloorPlan, places: NDArray[np.float64]) -> Iterator[Findi
 
 def _too_few(floor: FloorPlan, free: shapely.Geometry) -> Iterator[Finding]:
     have = len(floor.gateways)
-    area_m2 = free.area
+    area_m2 = float(shapely.area(free))
     wanted = max(MIN_GATEWAYS, int(np.ceil(area_m2 / AREA_A_GATEWAY_M2)))
     if have < wanted:
         sentence = (
@@ -129,11 +136,12 @@ def _in_line(
         image: NDArray[np.float64] = xy - 2.0 * ((xy - middle) @ across)[:, None] * across
         return image
 
-    twice = free.intersection(shapely.transform(free, mirrored))
-    if twice.area > MIRRORED_SHARE * free.area:
+    twice = shapely.intersection(free, shapely.transform(free, mirrored))
+    share = float(shapely.area(twice) / shapely.area(free))
+    if share > MIRRORED_SHARE:
         sentence = (
             f"All {len(places)} gateways hang within {off_m:.1f} m of one line: places on its two"
-            f" sides sound alike, and {twice.area / free.area:.0%} of the floor has such a mirror"
+            f" sides sound alike, and {share:.0%} of the floor has such a mirror"
             f" image on the floor. Move one at least {LINE_M:g} m off the line."
         )
         ends = _ends(places, middle, across)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from beacons.floor import Point
-from corsia.geo_features import MAX_BYTES, FeatureError, Json, features_of, read_json
+from corsia.geo_features import FeatureError, Json, features_of, read_json
 from corsia.plan_files import PlanFileError, file_bytes
-from corsia.yaml_lines import Fault
+from corsia.yaml_lines import MAX_BYTES, Fault
 
 COLUMNS: Final = ("gateway_id", "floor_id", "z_m")
 # Where it hangs: in metres of the plan, or on Earth.

@@ -1,19 +1,19 @@
 """Features of GeoJSON (RFC 7946): read with bounds, each fault naming its feature; and written."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import shapely
 
 from beacons.floor import Point, Polygon
 from beacons.geo_plane import GeoPlane
-from corsia.yaml_lines import Fault
+from corsia.yaml_lines import MAX_BYTES, Fault
 
-# As of a plan in YAML: a shop is a few hundred kilobytes, a mall a few megabytes.
-MAX_BYTES: Final = 16 * 2**20
+# A mall has a few thousand.
 MAX_FEATURES: Final = 20_000
 # The most of one drawing; a round column drawn by CAD has 64.
 MAX_CORNERS: Final = 5_000
@@ -188,7 +188,7 @@ def features_of(file: str, collection: Json, kind_key: str, faults: list[Fault])
     return found
 
 
-def corners(plane: GeoPlane, edge: Sequence[Point]) -> Polygon:
+def corners(plane: GeoPlane, edge: npt.ArrayLike) -> Polygon:
     """A ring in degrees as corners in the plan, to the millimetre."""
     metres = np.round(plane.metres(edge), MM) + 0.0  # no negative zero
     return tuple((float(x), float(y)) for x, y in metres)

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from corsia.geo_features import MAX_BYTES, FeatureError
-from corsia.yaml_lines import Fault
+from corsia.geo_features import FeatureError
+from corsia.yaml_lines import MAX_BYTES, Fault
 
 # IMDF has 17 files; a mall's archive with pictures beside them has a few dozen.
 MAX_FILES: Final = 500
@@ -61,6 +61,8 @@ def _folder(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _zip(path: Path) -> Iterator[tuple[str, bytes]]:
+    if path.stat().st_size > MAX_TOTAL_BYTES:
+        raise _refused(path, f"is larger than {MAX_TOTAL_BYTES // 2**20} MiB")
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         if len(entries) > MAX_FILES:

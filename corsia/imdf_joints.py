@@ -46,7 +46,7 @@ def _named(relationship: Feature) -> Iterator[str]:
 
 def _stacked(ways: list[Feature], faults: list[Fault]) -> list[list[Feature]]:
     """Units over each other; a group has one unit of a level."""
-    groups: list[tuple[list[Feature], shapely.Geometry]] = []
+    groups: list[tuple[list[Feature], shapely.Polygon]] = []
     for way in ways:
         try:
             shape = shapely.Polygon(way.areas()[0].edge)

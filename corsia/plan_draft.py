@@ -91,16 +91,18 @@ class PlanDraft:
             return []
         notes = []
         there = GeoPlane(stored.anchor)
-        for floor in stored.floors:
-            mine = self._floors.get(floor.floor_id, {"gateways": True})
-            if mine["gateways"] or not floor.gateways:
+        for known in stored.floors:
+            mine = self._floors.get(known.floor_id)
+            if mine is None or mine["gateways"] or not known.gateways:
                 continue
-            for place in floor.gateways:
-                ((x_m, y_m),) = corners(self._plane, there.degrees([(place.x_m, place.y_m)]))
+            degrees = there.degrees([(place.x_m, place.y_m) for place in known.gateways])
+            for place, (x_m, y_m) in zip(
+                known.gateways, corners(self._plane, degrees), strict=True
+            ):
                 facts = {"gateway_id": place.gateway_id, "x_m": x_m, "y_m": y_m, "z_m": place.z_m}
                 mine["gateways"].append(facts)
-            count = len(floor.gateways)
-            notes.append(f"floor {floor.floor_id} keeps its {count} gateways, as they are stored")
+            count = len(known.gateways)
+            notes.append(f"floor {known.floor_id} keeps its {count} gateways, as they are stored")
         return notes
 
     def _hang(self, listed: Listed) -> None:

