@@ -81,10 +81,10 @@ def tell_walk(walk: SurveyedWalk, faults: Faults) -> None:
     if faults.over:
         click.echo(f"{faults.over} sightings were more than a survey can hold.", err=True)
     points = walk.survey.points
-    heard_by = len({point.gateway_id for point in points})
+    heard_by = _count(len({point.gateway_id for point in points}), "gateway")
     click.echo(
-        f"{walk.places} places on {walk.walked_m:.0f} m in {walk.seconds:.0f} s,"
-        f" heard by {heard_by} gateways, {len(points) / max(walk.places, 1):.1f} at a place"
+        f"{_count(walk.places, 'place')} on {walk.walked_m:.0f} m in {walk.seconds:.0f} s,"
+        f" heard by {heard_by}, {len(points) / max(walk.places, 1):.1f} at a place"
     )
 
 
@@ -125,3 +125,7 @@ def tell_report(plan: StorePlan, kept: KeptSurvey, report: SurveyReport) -> None
         columns = min(PICTURE_COLUMNS, console.width)
         for line in as_characters(floor, kept.survey, columns):
             console.print(Text(line, no_wrap=True))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

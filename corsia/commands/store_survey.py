@@ -8,7 +8,7 @@ import click
 import uvloop
 from redis.exceptions import RedisError
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from beacons.floor import PlanError
 from beacons.store_plan import StorePlan
@@ -174,7 +174,10 @@ def list_surveys(store_id: str) -> None:
     if not kept:
         click.echo(f"{store_id} has no survey; presence works from the gateways' places alone")
         return
-    table = Table("survey", "made at (UTC)", "places", "gateways", "measurements")
+    table = Table(
+        Column("survey", no_wrap=True, min_width=32),  # it is to be copied whole
+        "made at (UTC)", "places", "gateways", "measured",
+    )  # fmt: skip
     for one in kept:
         points = one.survey.points
         table.add_row(

