@@ -5,7 +5,6 @@ function over one floor; what needs gateways and distances is in beacons.plan_ra
 """
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
@@ -92,13 +91,13 @@ def _store_errors(store: StorePlan) -> Iterator[Finding]:
         ),
     )
     for what, used in everywhere:
-        floors = Counter((name, floor.floor_id) for name, floor in used)
-        for name, times in Counter(name for name, _ in used).items():
+        floors: dict[str, list[str]] = {}
+        for name, floor in used:
+            floors.setdefault(name, []).append(floor.floor_id)
+        for name, where in floors.items():
             # Twice on one floor is a fault of that floor.
-            if times > 1 and (
-                what == "floor" or len([one for one in floors if one[0] == name]) > 1
-            ):
-                again = f"{what.title()} id {name} is used {times} times in the store."
+            if len(where) > 1 and (what == "floor" or len(set(where)) > 1):
+                again = f"{what.title()} id {name} is used {len(where)} times in the store."
                 yield error(Rule.IDS, None, f"{what} {name}", again)
 
 

@@ -23,7 +23,7 @@ from db.connect import DatabaseUrlError
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--format", "form", type=FORMAT, help="Guessed from the name when not given.")
-@click.option("--store", "store_id", metavar="ID", help="The store's id, when the file has none.")
+@click.option("--store", "store_id", metavar="ID", help="The store's id, instead of the file's.")
 @click.option("--name", help="The store's name, instead of the file's.")
 @click.option("--tz", metavar="ZONE", help="Its time zone, such as Europe/Rome.")
 @click.option("--country", metavar="CC", help="Its country, such as IT.")

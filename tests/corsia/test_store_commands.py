@@ -1,6 +1,8 @@
 """`corsia store import`, `export` and `lint` as a person uses them."""
 
 import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -217,6 +219,21 @@ def test_lint_speaks_json(run: Run) -> None:
         "sentence": store["findings"][0]["sentence"],
         "mark": [[13, 4], [16, 4], [16, 6], [13, 6]],
     }
+
+
+def test_a_command_of_the_group_without_its_extra_says_which_one() -> None:
+    code = "import sys; sys.modules['shapely'] = None; from corsia.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "store", "lint", "shop.yaml"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "`corsia store lint` needs what is not installed: pip install 'corsia[server]'" in (
+        done.stderr
+    )
 
 
 def test_help_teaches_with_examples(run: Run) -> None:
