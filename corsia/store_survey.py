@@ -7,6 +7,7 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
+from beacons.floor import PlanError, check_plan
 from beacons.store_plan import StorePlan
 from beacons.survey_walk import SurveyedWalk, Tap, TapKind, survey_of_walk
 from config.clock import Clock
@@ -248,7 +249,7 @@ async def open_session(
 ) -> SurveySession:
     """A recording of this handset in this store, begun now. key: opens handsets' secrets.
 
-    Raises SurveyError, SealError, RedisError.
+    Raises SurveyError, SealError, RedisError, and PlanError when the plan has faults.
     """
     after = await live.last_entry_id(store_id)
     walk = OpenWalk(handset_id, store_id, new_id(), clock.now())
@@ -256,6 +257,9 @@ async def open_session(
         plan = await stores.load_store(tx, store_id)
         if plan is None:
             raise NoSuchStoreError(store_id)
+        for floor in plan.floors:
+            if faults := check_plan(floor):  # now, and not when the walk is over
+                raise PlanError(floor.floor_id, faults)
         handset = await handsets.load_handset(tx, handset_id)
         if handset is None:
             raise NoSuchHandsetError(handset_id)

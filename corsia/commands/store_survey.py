@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from beacons.floor import PlanError
+from beacons.heard import Heard
 from beacons.store_plan import StorePlan
 from beacons.survey import Survey
 from beacons.survey_report import survey_report
@@ -246,12 +247,19 @@ async def _record(
                 await until_stopped(session.run(minutes * 60.0, line.show))
             console.print("[dim]finishing: waiting for the last batches[/]")
             if keep is not None:
-                write_sightings(keep, session.recorder.heard)
+                _write_heard(keep, session.recorder.heard, console)
             more_taps = [] if taps_file is None else read_taps(taps_file)
             return await session.finish(more_taps)
         except BaseException:
             await session.give_up()
             raise
+
+
+def _write_heard(keep: Path, heard: Sequence[Heard], console: Console) -> None:
+    try:
+        write_sightings(keep, heard)
+    except OSError as error:  # the survey itself may still be kept
+        console.print(f"{keep} was not written: {error.strerror or error}")
 
 
 def _redis_url(settings: Settings) -> str:

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from beacons.floor import PlanError
 from beacons.sighting import Batch, encode_batch
 from beacons.survey_walk import Tap, TapKind
 from config.clock import SystemClock, VirtualClock
@@ -25,13 +26,15 @@ from corsia.store_survey import (
     open_session,
 )
 from corsia.survey_recorder import Faults, SurveyRecorder
-from db import handsets, surveys
+from db import handsets, stores, surveys
 from db.connect import Database
 from db.live import Live, StreamEntry, open_live
 from db.redis_server import embedded_redis
 from engine.identities import Owner
 from shoppers.consent import Purpose
-from tests.engine.shop import BOOT, KEY, STORE, TENANT, Phone, Shop, eventually, sighting
+from tests.engine.shop import (
+    BOOT, KEY, STORE, TENANT, Phone, Shop, a_shop, eventually, sighting,
+)  # fmt: skip
 
 LONG_S = 3_600.0
 # Along the middle of the shop, at half a metre each half second.
@@ -249,6 +252,17 @@ async def test_what_cannot_be_recorded_is_refused_in_a_sentence(shop: Shop) -> N
     assert "there is no handset h0" in await refused(NoSuchHandsetError, "h0")
     assert "allow location" in await refused(NotConsentedError, silent.handset_id)
     assert "recorded already" in await refused(AlreadyRecordedError, phone.handset_id)
+
+
+async def test_a_plan_with_faults_is_refused_before_anybody_walks(shop: Shop) -> None:
+    phone = await shop.phone()
+    plan = a_shop()
+    broken = replace(plan, floors=(replace(plan.floors[0], gateways=()),))
+    async with shop.database.begin() as tx:
+        await stores.save_store(tx, broken, shop.clock.now())
+
+    with pytest.raises(PlanError, match="no gateway"):
+        await session_of(shop, phone.handset_id)
 
 
 async def test_another_recorder_that_took_over_ends_the_first(shop: Shop) -> None:
