@@ -33,8 +33,16 @@ from db.redis_server import embedded_redis
 from engine.identities import Owner
 from shoppers.consent import Purpose
 from tests.engine.shop import (
-    BOOT, KEY, STORE, TENANT, Phone, Shop, a_shop, eventually, sighting,
-)  # fmt: skip
+    BOOT,
+    KEY,
+    STORE,
+    TENANT,
+    Phone,
+    Shop,
+    a_shop,
+    eventually,
+    sighting,
+)
 
 LONG_S = 3_600.0
 # Along the middle of the shop, at half a metre each half second.
