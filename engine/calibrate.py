@@ -30,7 +30,7 @@ AT_MOST_EVERY: Final = timedelta(hours=20)
 # A night was missed, or the store's time zone is unknown here: then at any hour.
 AT_LEAST_EVERY: Final = timedelta(hours=36)
 # A new store need not wait for its first night: as many windows of ten seconds on half its links.
-FIRST_WINDOWS: Final = 18
+FIRST_WINDOWS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 Gateways stand still and hang above the shelves, so a path between two of them is simpler than a
 handset's: the same law, one shadow that is the same both ways, fading by what moves below, no body.
-A radio is deaf while it sends; at one advert a second that is 0.15 % of its time, and left out.
+A radio is deaf while it sends; at one advert a second that is 0.1 % of its time, and left out.
 """
 
 import math
