@@ -88,8 +88,11 @@ async def calibrate_due(database: Database, now: datetime) -> list[str]:
         store_ids = await stores.store_ids(tx)
     for store_id in store_ids:
         async with database.read() as tx:
+            last_at = await gateway_radios.changed_at(tx, store_id)
+            if last_at is not None and now - last_at < AT_MOST_EVERY:
+                continue
             plan = await _plan(tx, store_id)
-            if plan is None or not await _is_due(tx, plan, now):
+            if plan is None or not await _is_due(tx, plan, last_at, now):
                 continue
             found = await calibrated(tx, plan, now)
         if not any(radio.links for radio in found.radios):
@@ -124,14 +127,14 @@ async def _plan(tx: AsyncConnection, store_id: str) -> StorePlan | None:
         return None
 
 
-async def _is_due(tx: AsyncConnection, plan: StorePlan, now: datetime) -> bool:
-    last_at = await gateway_radios.changed_at(tx, plan.store_id)
-    if last_at is None:
-        links = await gateway_links.load(tx, plan.store_id, now - SPAN, now)
-        told = [link for link in links if link.windows >= FIRST_WINDOWS]
-        return 2 * len(told) > len(links)
-    age = now - last_at
-    return age >= AT_LEAST_EVERY or (age >= AT_MOST_EVERY and _is_quiet(plan, now))
+async def _is_due(
+    tx: AsyncConnection, plan: StorePlan, last_at: datetime | None, now: datetime
+) -> bool:
+    if last_at is not None:
+        return now - last_at >= AT_LEAST_EVERY or _is_quiet(plan, now)
+    links = await gateway_links.load(tx, plan.store_id, now - SPAN, now)
+    told = [link for link in links if link.windows >= FIRST_WINDOWS]
+    return 2 * len(told) > len(links)
 
 
 def _is_quiet(plan: StorePlan, now: datetime) -> bool:
