@@ -44,9 +44,8 @@ STEP_S: Final = 0.1
 READY_WITHIN_S: Final = 60.0
 READY_POLL_S: Final = 0.5
 READY_CALL_TIMEOUT_S: Final = 5.0
-# From the last advert to the last push on a screen: a window (ten seconds for a canary), an uplink,
-# a decision, a delivery.
-DRAIN_S: Final = 13.0
+# From the last advert to the last push on a screen: a window, an uplink, a decision, a delivery.
+DRAIN_S: Final = 5.0
 # The doors open when every gateway listens, or after this long: one may be meant to be dead.
 LISTENING_WITHIN_S: Final = 15.0
 # Between the registration and the opening, so that the backend knows every identifier in time.

@@ -25,7 +25,7 @@ from gateway.sources import open_source
 from gateway.spool import Spool, SpoolError
 from gateway.status import Status, write_status
 from gateway.threads import to_its_end
-from gateway.uplink import Uplink
+from gateway.uplink import Sent, SetAside, Uplink
 
 # Of sysexits.h: the recording cannot be read, not all could be sent yet, the set-up is wrong.
 EXIT_NO_INPUT: Final = 66
@@ -33,6 +33,9 @@ EXIT_NOT_ALL_SENT: Final = 75
 EXIT_SET_UP: Final = 78
 # What an ended recording may wait for the server; the rest stays in the spool.
 LAST_SENDS_S: Final = 60.0
+# What a gateway that is told to stop may take to send what it has: whoever stops it waits little
+# longer before it kills.
+STOP_SENDS_S: Final = 1.5
 STATUS_EVERY_S: Final = 2.0
 HEALTH_EVERY_S: Final = 60.0
 
@@ -116,6 +119,10 @@ class Gateway:
                 has_sent_all = await self._sent_all()
                 for loop in loops:
                     loop.cancel()
+        except asyncio.CancelledError:
+            await self.flusher.flush(None)
+            await self._send_at_once()
+            raise
         finally:
             await self.flusher.flush(None)
             await self._write_status()
@@ -154,6 +161,15 @@ class Gateway:
             log.warning("not all could be sent: the rest stays in the spool")
             return False
         return True
+
+    async def _send_at_once(self) -> None:
+        """Send what the server takes without being asked twice; the rest stays in the spool."""
+        try:
+            async with asyncio.timeout(STOP_SENDS_S):
+                while isinstance(await self.uplink.send_due(), Sent | SetAside):
+                    pass
+        except TimeoutError:
+            log.info("stopped before all was sent: the rest stays in the spool")
 
     async def _tell_status(self) -> None:
         while True:

@@ -4,20 +4,26 @@ import asyncio
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from beacons import canary, ibeacon
+from beacons.advert import build
 from config.clock import SystemClock
 from gateway.enrol import enrol
 from gateway.files import replace_file
 from gateway.lines_source import advert_line
 from gateway.run import EXIT_NO_INPUT, EXIT_NOT_ALL_SENT, EXIT_SET_UP, run_gateway
+from gateway.server_time import unix_ms
 from gateway.settings import GatewayConfig
+from gateway.source import Advert
 from gateway.spool import Spool
 from gateway.status import Status, read_status
-from tests.gateway.ingest_server import CODE, IngestServer
+from tests.gateway.ingest_server import CODE, NAMESPACE, IngestServer
 from tests.gateway.made import AT_MS, advert
 
 
@@ -121,14 +127,15 @@ async def test_what_could_not_be_sent_waits_for_the_next_run(
     assert sum(one.count for one in server.sightings) == 500
 
 
-async def test_a_stopped_gateway_keeps_the_window_it_was_in(
-    server: IngestServer, tmp_path: Path
-) -> None:
-    path = tmp_path / "store.sock"
+@asynccontextmanager
+async def stopped_in_a_window(
+    config: GatewayConfig, path: Path, adverts: Sequence[Advert]
+) -> AsyncIterator[None]:
+    """A gateway that has heard these from a simulated store is stopped before the block."""
     sent, gone = asyncio.Event(), asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(advert_line(advert(1)) + advert_line(advert(2)))
+        writer.write(b"".join(map(advert_line, adverts)))
         await writer.drain()
         sent.set()
         await reader.read()
@@ -136,23 +143,46 @@ async def test_a_stopped_gateway_keeps_the_window_it_was_in(
         gone.set()
 
     store = await asyncio.start_unix_server(serve, path)
-    config = await enrolled(server, tmp_path, f"unix:{path}")
-    server.keys.clear()
     running = asyncio.create_task(run_gateway(config, SystemClock()))
     await sent.wait()
-    while status_of_running(config) < 2:
+    while status_of_running(config) < len(adverts):
         await asyncio.wait([running], timeout=0.01)
 
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-
-    spool = await Spool.open(config.spool_path, config.spool_max_bytes)
-    assert (await spool.counts()).waiting == 2
-    await spool.close()
-    assert status_of(config).spool.waiting == 2
+    yield
     await gone.wait()
     store.close()
+
+
+async def test_a_stopped_gateway_keeps_the_window_it_was_in(
+    server: IngestServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "store.sock"
+    config = await enrolled(server, tmp_path, f"unix:{path}")
+    server.keys.clear()
+
+    async with stopped_in_a_window(config, path, [advert(1), advert(2)]):
+        spool = await Spool.open(config.spool_path, config.spool_max_bytes)
+        assert (await spool.counts()).waiting == 2
+        await spool.close()
+        assert status_of(config).spool.waiting == 2
+
+
+async def test_a_stopped_gateway_sends_the_windows_it_was_in(
+    server: IngestServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "store.sock"
+    config = await enrolled(server, tmp_path, f"unix:{path}")
+    now_ms = unix_ms(SystemClock().now())
+    fellow = build([ibeacon.encode(canary.canary(NAMESPACE, "fellow"))])
+    # The window of a canary would be open for ten seconds.
+    heard = [advert(1, now_ms), Advert(now_ms, "c0:ff:ee:00:00:02", -70, fellow)]
+
+    async with stopped_in_a_window(config, path, heard):
+        assert sorted(one.kind for one in server.sightings) == ["ceid", "ibeacon"]
+        assert status_of(config).spool.waiting == 0
 
 
 def status_of_running(config: GatewayConfig) -> int:
