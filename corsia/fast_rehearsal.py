@@ -17,7 +17,6 @@ from aiohttp import web
 
 from config.clock import SystemClock, VirtualClock
 from config.settings import Settings, data_key
-from corsia import demo
 from corsia.fast_store import (
     DRAIN_S,
     FLUSH_EVERY_STEPS,
@@ -27,12 +26,12 @@ from corsia.fast_store import (
     admit,
     cast,
 )
-from corsia.rehearsal import RehearsalPlan, Rehearsed
+from corsia.rehearsal import RehearsalPlan, Rehearsed, open_store
 from corsia.rehearsed_survey import survey_fast, told
 from corsia.run_report import RULES, failed_calls, gather
 from corsia.scorecard import score
 from corsia.stack import of_its_own
-from db import campaigns, migrate, stores
+from db import migrate
 from db.connect import Database, open_database
 from db.live import Live, open_live
 from db.redis_server import embedded_redis
@@ -110,10 +109,7 @@ async def rehearse_fast(
         )
         database = await stack.enter_async_context(open_database(settings.sql_url))
         await migrate.upgrade(database)
-        async with database.begin() as tx:
-            await stores.save_store(tx, demo.store_plan(floor), clock.now())
-            for campaign in demo.campaigns(floor, clock.now()):
-                await campaigns.save_campaign(tx, campaign, clock.now())
+        await open_store(database, plan, floor, settings, clock, tell)
         live = await stack.enter_async_context(open_live(settings.redis_url or ""))
         api_url = await _serve_api(stack, settings, clock)
         switchboard = Switchboard()

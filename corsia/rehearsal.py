@@ -14,12 +14,16 @@ from config.settings import Settings
 from corsia import demo
 from corsia.bad_days import Fault, dead_gateways
 from corsia.children import Command
+from corsia.fast_store import Outage
+from corsia.night_before import calibrate_overnight
+from corsia.night_before import told as night_told
 from corsia.rehearsed_survey import survey_for_real, told
 from corsia.relay import Relay, open_relay
 from corsia.run_report import RULES, failed_calls, gather
 from corsia.scorecard import Scorecard, score
 from corsia.stack import Stack, StackError, of_its_own, open_stack, simulator_ready
 from db import campaigns, outbox, stores
+from db.connect import Database
 from firmware_sim.floor import Floor, load_floor, supermarket
 from firmware_sim.recording import load_recording
 from firmware_sim.replay import Replay
@@ -42,7 +46,8 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class RehearsalPlan:
-    """What to rehearse. minutes None: until the recorded walks are over; survey: walked before."""
+    """What to rehearse. minutes None: until the recorded walks are over; survey: walked before;
+    calibrated: by the night before, which no recording has."""
 
     minutes: float | None
     shoppers: int
@@ -52,6 +57,7 @@ class RehearsalPlan:
     dataset: str = "tetam"
     fault: Fault | None = None
     survey: bool = False
+    calibrated: bool = True
 
     def floor(self) -> Floor:
         """The place. Raises FloorError or RecordingError."""
@@ -62,6 +68,11 @@ class RehearsalPlan:
     def dead(self, floor: Floor) -> frozenset[str]:
         """The gateways that never say anything."""
         return dead_gateways(floor, self.seed) if self.fault is Fault.DEAD else frozenset()
+
+    @property
+    def has_night(self) -> bool:
+        """Whether gateways calibrate each other before the store opens."""
+        return self.calibrated and self.recording is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +91,7 @@ async def rehearse(
     settings = of_its_own(settings, run_dir)
     async with asyncio.TaskGroup() as tasks, AsyncExitStack() as parts:
         stack = await parts.enter_async_context(open_stack(settings, run_dir, tasks, clock))
-        await open_store(stack, floor, clock)
+        await open_store(stack.database, plan, floor, stack.settings, clock, tell)
         stack = await start_simulator(stack, plan, keep=False)
         for name in ("api", "push", "jobs"):
             stack.serve(name)
@@ -123,12 +134,34 @@ async def rehearse(
         return Rehearsed(score(records, RULES), failed_calls(run_dir))
 
 
-async def open_store(stack: Stack, floor: Floor, clock: Clock) -> None:
-    """The floor's plan and its demonstration campaigns are in the database."""
-    async with stack.database.begin() as tx:
-        await stores.save_store(tx, demo.store_plan(floor), clock.now())
+async def open_store(
+    database: Database,
+    plan: RehearsalPlan,
+    floor: Floor,
+    settings: Settings,
+    clock: Clock,
+    tell: Tell,
+) -> None:
+    """The floor's plan and its demonstration campaigns are in the database, and so is what its
+    gateways have learned of each other in the night before."""
+    store = demo.store_plan(floor)
+    async with database.begin() as tx:
+        await stores.save_store(tx, store, clock.now())
         for campaign in demo.campaigns(floor, clock.now()):
             await campaigns.save_campaign(tx, campaign, clock.now())
+    if plan.has_night:
+        tell("the night before: an hour of the gateways' canaries, in a few seconds")
+        found = await calibrate_overnight(
+            database,
+            store,
+            floor,
+            plan.seed,
+            bytes.fromhex(settings.namespace),
+            clock.now(),
+            Outage(plan.dead(floor)),
+        )
+        for sentence in night_told(found):
+            tell(sentence)
 
 
 async def start_simulator(stack: Stack, plan: RehearsalPlan, *, keep: bool) -> Stack:

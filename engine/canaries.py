@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from beacons import canary
-from beacons.links import LinkSums
+from beacons.links import LinkHour, LinkSums
 from beacons.liveness import Liveness
 from beacons.sighting import WINDOW_MS, Sighting
 from db import gateway_links
@@ -54,6 +54,10 @@ class Canaries:
             self.liveness.reported(gateway_id, end_s)
         return rest
 
+    def hours(self) -> list[LinkHour]:
+        """What waits to be written."""
+        return self._sums.hours()
+
     async def write(self, tx: AsyncConnection, store_id: str, now: datetime) -> None:
         """Add the sums to SQL when it is time; follow it with `wrote` when the transaction is
         through, and with nothing when it is not."""
@@ -61,7 +65,7 @@ class Canaries:
             abs(now.timestamp() - self._written_s) >= WRITE_EVERY_S
         )
         if self._is_under_way:
-            await gateway_links.add(tx, store_id, self._sums.hours())
+            await gateway_links.add(tx, store_id, self.hours())
             self._written_s = now.timestamp()
 
     def wrote(self) -> None:

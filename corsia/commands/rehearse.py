@@ -55,6 +55,12 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 )
 @click.option("--survey", is_flag=True, help="A staff member surveys the store before it opens: "
               "six minutes more, unless --fast.")  # fmt: skip
+@click.option(
+    "--uncalibrated",
+    is_flag=True,
+    help="The gateways were hung up a moment ago. Otherwise they have calibrated each other by "
+    "their canaries in the night before.",
+)
 @click.option("--json", "json_file", type=_FILE, help="Write the scorecard to this file too.")
 @click.option("--keep", type=_FOLDER, help="Keep database, logs and truth in this folder.")
 def rehearse(
@@ -70,6 +76,7 @@ def rehearse(
     *,
     fast: bool,
     survey: bool,
+    uncalibrated: bool,
 ) -> None:
     """Play a store with known truth and print how Corsia did.
 
@@ -110,6 +117,7 @@ def rehearse(
         dataset=dataset,
         fault=None if fault is None else Fault(fault),
         survey=survey,
+        calibrated=not uncalibrated,
     )
     with tempfile.TemporaryDirectory(prefix="corsia-") as scratch:
         run_dir = (keep or Path(scratch)).resolve()

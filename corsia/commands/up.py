@@ -39,8 +39,11 @@ DEMO_MARK: Final = ".corsia-demo"
     type=click.Path(dir_okay=False, path_type=Path),
     help="The demo's store in TOML.  [default: the supermarket that comes with Corsia]",
 )
+@click.option("--uncalibrated", is_flag=True, help="The demo's gateways hang there since now only.")
 @click.option("--plain", is_flag=True, help="Print lines instead of the live view.")
-def up(*, demo: bool, shoppers: int, seed: int, store: Path | None, plain: bool) -> None:
+def up(
+    *, demo: bool, shoppers: int, seed: int, store: Path | None, uncalibrated: bool, plain: bool
+) -> None:
     """Run everything on this machine: API, engine, push, jobs, Redis and SQLite.
 
     Settings are CORSIA_... environment variables; without any, data is kept in
@@ -58,7 +61,13 @@ def up(*, demo: bool, shoppers: int, seed: int, store: Path | None, plain: bool)
     expected = (StackError, RedisServerError, DatabaseUrlError, FloorError, DBAPIError, OSError)
     with said_plainly(*expected):
         if demo:
-            plan = RehearsalPlan(minutes=None, shoppers=shoppers, seed=seed, store=store)
+            plan = RehearsalPlan(
+                minutes=None,
+                shoppers=shoppers,
+                seed=seed,
+                store=store,
+                calibrated=not uncalibrated,
+            )
             uvloop.run(until_stopped(_demo(plan, settings, console, SystemClock(), plain=plain)))
         else:
             uvloop.run(until_stopped(_serve(settings, console, SystemClock())))
@@ -98,7 +107,14 @@ async def _demo(
         settings = of_its_own(settings, run_dir)
         console.print("[dim]starting Redis, database and processes...[/]")
         stack = await parts.enter_async_context(open_stack(settings, run_dir, tasks, clock))
-        await open_store(stack, floor, clock)
+        await open_store(
+            stack.database,
+            plan,
+            floor,
+            settings,
+            clock,
+            lambda sentence: console.print(f"[dim]{sentence}[/]"),
+        )
         stack = await start_simulator(stack, plan, keep=False)
         for name in ("api", "engine", "push", "jobs"):
             stack.serve(name)
