@@ -1,7 +1,14 @@
-"""The arithmetic of presence: probabilities of (handset offset, cell), moved and weighed.
+"""The arithmetic of presence: where handsets may be, moved and weighed, and how loud they are.
 
-Arrays of probabilities have the shape (handsets, offsets, cells). What is here knows neither
-devices nor zones nor the clock; `beacons.presence` does.
+A belief is a probability for each cell of the grid and, given the cell, a Gaussian for the
+handset's own offset in dB (a Rao-Blackwellised grid filter; the cells share its variance). Offset
+and place are known together: who is far from everything must be loud. Arrays have the shape
+(handsets, cells). What is here knows neither devices nor zones nor the clock; `beacons.presence`
+does.
+
+The sightings of a tick are Gaussian about the map, so their log likelihood is quadratic in the
+offset, and its coefficients are matrix products over the gateways: a handful of calls serve all
+handsets, however many sightings there are.
 """
 
 from dataclasses import dataclass
@@ -11,198 +18,338 @@ import numpy as np
 import numpy.typing as npt
 
 from beacons.grid import Grid
-from beacons.radio_map import RadioMap
+from beacons.radio_map import FAST_DB2, RadioMap
 
 Floats32 = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.intp]
+Bools = npt.NDArray[np.bool_]
 
 # The filter's heart beat: the gateways' window.
 TICK_S: Final = 0.5
 
 # Handsets differ by up to 20 dB, a hand or a body takes 10 more, and the law's power at 1 m is a
-# guess. 4 dB is fine beside fading of 6 dB.
-OFFSET_STEP_DB: Final = 4
-OFFSETS_DB: Final = tuple(range(-28, 17, OFFSET_STEP_DB))
-# Most handsets lie within 8 dB of the common one, and the hand or bag that holds one takes 6 dB.
-OFFSET_PRIOR_MEAN_DB: Final = -6.0
-OFFSET_PRIOR_SIGMA_DB: Final = 8.0
+# guess. Most lie within 8 dB of the common one, and the hand or bag that holds one takes 6 dB.
+OFFSET_MEAN_DB: Final = np.float32(-6.0)
+OFFSET_DB2: Final = np.float32(64.0)
+# A handset is put into a bag and taken out: its offset is known for about a minute, and wanders.
+OFFSET_KEPT: Final = np.float32(np.exp(-TICK_S / 60.0))
+OFFSET_WANDERS_DB2: Final = np.float32(0.05)
+# Never surer than this of an offset: antennas are not round.
+OFFSET_LEAST_DB2: Final = np.float32(0.3)
 
-# The map is wrong at a place by as many dB as a sighting fades, and it stays wrong while somebody
-# stands there: ten seconds of sightings are not twenty independent looks. So what was learned
-# decays towards the prior in this time, and a sighting refills what its gateway's earlier one has
-# lost: in the long run each gateway is one look. Without it recorded walks end in a corner, far
-# from everything, with a large offset (right zone 0.42 of the time instead of 0.54).
-FORGETS_AFTER_S: Final = 3.0
-_KEPT: Final = np.float32(np.exp(-TICK_S / FORGETS_AFTER_S))
-# What is less likely than this is as good as impossible; keeps logarithms finite.
-_FLOOR: Final = np.float32(1e-20)
-_NEVER: Final = -1e4
+# The map is wrong at a place, and stays wrong while somebody stands there: ten seconds of sightings
+# are not twenty independent looks. So what was learned of the place decays in this time, and
+# `looks_precision` says what one more sighting adds to the earlier ones of its gateway.
+FORGETS_AFTER_S: Final = 5.0
+KEPT: Final = np.float32(np.exp(-TICK_S / FORGETS_AFTER_S))
+# Not walkable: as good as impossible, and finite.
+_NEVER: Final = -200.0
+# Keeps logarithms finite on shelves.
+_TINY: Final = 1e-20
 # Shoppers stroll at 0.4 to 1.1 m/s and often stand. Their walk is modelled as diffusion, whose
 # spread after five seconds equals that of people who walk half of the time at this speed.
 WALK_MPS: Final = 0.9
 # Chance that the model is wrong altogether (a jump through a door that the plan lacks), each tick.
 TELEPORT: Final = 1e-4
+# Of those at the foot of the stairs, the share that goes up or down in a tick: about 8 s there.
+CONNECTOR_SHARE: Final = np.float32(0.06)
 
-# Sightings are read in steps of 2 dB; outside this range they are taken as the nearest end.
-_LOUDNESS_STEP_DB: Final = 2
-LOUDEST_DBM: Final = -30
-FAINTEST_DBM: Final = -106
-_PHASES: Final = OFFSET_STEP_DB // _LOUDNESS_STEP_DB
-_BASE_DBM: Final = FAINTEST_DBM - OFFSETS_DB[-1]
+# A sighting this many standard deviations off the belief (a reflection, a lift door, a broken
+# radio) counts less, so that its pull grows no more (Huber, 1964).
+HUBER: Final = np.float32(2.0)
 
-# One sighting in a hundred follows another law: a reflection, a lift door, a broken radio. More
-# would be right for single sightings but lets the whole map be explained away.
-OUTLIER_SHARE: Final = 0.01
-OUTLIER_SPAN_DB: Final = 60.0
-
-# A gateway hears 30 to 40 % of 1 Hz packets in a given second, better when near: the chance that a
-# window in which someone heard this handset was heard by one gateway too, and its soft edge.
-HEARD_SHARE: Final = 0.6
+# Which gateways hear a handset at all says where it is, above all where gateways are sparse: of all
+# that could, weighted by the chance to decode a packet this loud, it was these. Half of the packets
+# at this level are decoded, and the edge is soft, since levels fade.
 SENSITIVITY_DBM: Final = -90.0
 SENSITIVITY_EDGE_DB: Final = 4.0
+# Besides: a gateway hears somebody whom the map calls out of reach, one time in so many.
+HEARD_ANYWAY: Final = 1e-3
+# Who heard says as much as how loud it was.
+HEARING_WEIGHT: Final = np.float32(1.0)
+# Offsets for which it is tabulated; between them it is interpolated.
+_TABLE_STEP_DB: Final = np.float32(3.0)
+_TABLE_DB: Final = np.arange(-45.0, 31.0, 3.0)
+
+# Levels are taken relative to this, so that squares of them keep their digits in float32.
+_MIDDLE_DBM: Final = -75.0
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What can be computed once for a floor.
+    """What can be computed once for a store.
 
-    loudness: log likelihood, (gateways, phases, levels, cells): see `loudness_rows`.
-    silence: log chance of not being heard, (gateways, offsets x cells).
-    right, down: share that crosses the border of m and m + 1, of m and m + columns, in one tick;
-        `..._stay`: what is left. prior: a new handset, (offsets, cells);
-        log_forgotten: its part in what is left after a tick.
+    precision, pull, pull2: 1 / variance, and it times the expected level and times its square;
+    half_log: half of the logarithm of precision; all (gateways, cells).
+    slow_db2: variance of the map's error, by gateway, mean over the cells.
+    expected_db, expected_db2: level and its square, relative to -75 dBm, (cells, gateways).
+    heard: chance to be heard, (gateways, offsets, cells).
+    right, down: share that crosses the border of m and m + 1, of m and m + columns, in one tick.
+    joined: pairs of cells at the ends of connectors.
+    where: a new handset's place; landing: added in each tick, so that nothing is ever impossible;
+    log_forgotten: the place's part in what is left after a tick, never on shelves; (cells,).
     """
 
-    loudness: Floats32
-    silence: Floats32
+    precision: Floats32
+    pull: Floats32
+    pull2: Floats32
+    half_log: Floats32
+    slow_db2: Floats32
+    expected_db: Floats32
+    expected_db2: Floats32
+    heard: Floats32
     right: Floats32
-    right_stay: Floats32
     down: Floats32
-    down_stay: Floats32
     columns: int
-    prior: Floats32
+    joined: Ints
+    where: Floats32
+    landing: Floats32
     log_forgotten: Floats32
-    teleport: Floats32
-
-    @property
-    def offsets(self) -> int:
-        return len(OFFSETS_DB)
 
     @property
     def cells(self) -> int:
-        return int(self.prior.shape[1])
+        return len(self.where)
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """What is known of some handsets.
+
+    p: of each cell, summing to 1, (handsets, cells). offset_db: how much louder the handset would
+    be, if it were there, (handsets, cells); offset_db2: variance of that, (handsets,).
+    """
+
+    p: Floats32
+    offset_db: Floats32
+    offset_db2: Floats32
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """The sightings of a tick, (handsets, gateways).
+
+    level_db: relative to -75 dBm; 0 where there is none. precision: 1 / dB2 that a gateway adds to
+    what is kept of its earlier sightings; 0 where there is none.
+    """
+
+    level_db: Floats32
+    precision: Floats32
 
 
 def build_tables(grid: Grid, radio: RadioMap) -> Tables:
-    """The tables of one floor."""
-    right, right_stay = _moves(grid.right, 1, grid.cell_m)
-    down, down_stay = _moves(grid.down, grid.columns, grid.cell_m)
-    where = grid.walkable / grid.walkable.sum()
-    offsets = np.array(OFFSETS_DB, dtype=np.float64)
-    offset = np.exp(-0.5 * ((offsets - OFFSET_PRIOR_MEAN_DB) / OFFSET_PRIOR_SIGMA_DB) ** 2)
-    prior = (offset / offset.sum())[:, None] * where
-    forgotten = np.where(where > 0, (1.0 - _KEPT) * np.log(np.where(where > 0, prior, 1)), _NEVER)
+    """The tables of one store."""
+    walkable = grid.walkable
+    where = walkable / walkable.sum()
+    expected_db = radio.expected_dbm - _MIDDLE_DBM
+    precision = 1.0 / (radio.slow_db2 + FAST_DB2)
+    loudness = radio.expected_dbm[:, None, :] + _TABLE_DB[None, :, None]
+    heard = 1.0 / (1.0 + np.exp(-(loudness - SENSITIVITY_DBM) / SENSITIVITY_EDGE_DB))
+    log_where = np.log(np.where(walkable, where, 1.0))
     return Tables(
-        loudness=_loudness_table(radio),
-        silence=_silence_table(radio, offsets),
-        right=right,
-        right_stay=right_stay,
-        down=down,
-        down_stay=down_stay,
+        precision=_f32(precision),
+        pull=_f32(precision * expected_db),
+        pull2=_f32(precision * expected_db**2),
+        half_log=_f32(0.5 * np.log(precision)),
+        slow_db2=_f32(radio.slow_db2 @ where),
+        expected_db=_f32(expected_db.T),
+        expected_db2=_f32(expected_db.T**2),
+        heard=_f32(heard + HEARD_ANYWAY),
+        right=_moves(grid.right, grid.cell_m),
+        down=_moves(grid.down, grid.cell_m),
         columns=grid.columns,
-        prior=prior.astype(np.float32),
-        log_forgotten=forgotten.astype(np.float32),
-        teleport=(TELEPORT * where / len(offsets)).astype(np.float32),
+        joined=grid.joined,
+        where=_f32(where),
+        landing=_f32(TELEPORT * where + _TINY),
+        log_forgotten=_f32(np.where(walkable, (1.0 - KEPT) * log_where, _NEVER)),
     )
 
 
-def loudness_rows(tables: Tables, gateway: int, rssi_dbm: float) -> Floats32:
-    """Log likelihood of one sighting, shape (offsets, cells): a view, not a copy."""
-    clipped_dbm = min(max(rssi_dbm, FAINTEST_DBM), LOUDEST_DBM)
-    level = round((clipped_dbm - OFFSETS_DB[0] - _BASE_DBM) / _LOUDNESS_STEP_DB)
-    coarse, phase = divmod(level, _PHASES)
-    first = tables.loudness.shape[2] - 1 - coarse
-    return tables.loudness[gateway, phase, first : first + tables.offsets]
+def relative_db(rssi_dbm: npt.NDArray[np.float64]) -> Floats32:
+    """Levels as `Looks` has them."""
+    return _f32(rssi_dbm - _MIDDLE_DBM)
 
 
-def spread(tables: Tables, p: Floats32, rows_first: bool) -> Floats32:
-    """Where everybody may be one tick later.
+def looks_precision(tables: Tables, kept: Floats32, fresh: Floats32, gateway: Ints) -> Floats32:
+    """What more sightings of a gateway add, in 1 / dB2.
 
-    rows_first: alternate it, so that no direction is preferred.
+    kept: effective number of earlier ones, one tick ago; fresh: number now. n sightings at a place
+    share the map's error there, so together they are worth n / (n slow + fast).
     """
-    across = (tables.right, tables.right_stay, 1)
-    along = (tables.down, tables.down_stay, tables.columns)
-    moved = p
-    scratch = np.empty_like(p)
-    for share, stay, shift in (along, across) if rows_first else (across, along):
-        before, moved = moved, moved * stay
-        step = scratch[..., :-shift]
-        np.multiply(before[..., :-shift], share[:-shift], out=step)
-        moved[..., shift:] += step
-        np.multiply(before[..., shift:], share[:-shift], out=step)
-        moved[..., :-shift] += step
-    moved += tables.teleport
-    return moved
+    slow_db2 = tables.slow_db2[gateway]
+    after = kept * KEPT + fresh
+    added = after / (after * slow_db2 + np.float32(FAST_DB2))
+    added -= KEPT * (kept / (kept * slow_db2 + np.float32(FAST_DB2)))
+    return np.asarray(np.maximum(added, np.float32(0.0)))
 
 
-def weigh(tables: Tables, p: Floats32, log_likelihood: Floats32) -> npt.NDArray[np.bool_]:
-    """Forget a little, then Bayes' rule, in place; for which handsets it failed.
+def audience(tables: Tables, listening: Bools) -> Floats32:
+    """Log of how many of the listening gateways would hear a handset, by offset and cell.
 
-    log_likelihood: the shape of p.
+    Flat, for `_heard_by`; a first dimension of offsets, then cells.
     """
-    np.maximum(p, _FLOOR, out=p)
-    np.log(p, out=p)
-    p *= _KEPT
-    p += tables.log_forgotten
-    p += log_likelihood
-    p -= p.max(axis=(1, 2), keepdims=True)
-    np.exp(p, out=p)
-    return normalise(tables, p)
+    expected = tables.heard[listening].sum(axis=0) + np.float32(HEARD_ANYWAY)
+    return np.asarray(np.log(expected).ravel())
 
 
-def normalise(tables: Tables, p: Floats32) -> npt.NDArray[np.bool_]:
-    """Make each handset's probabilities sum to 1; a row that cannot be saved starts anew."""
-    total = p.sum(axis=(1, 2), keepdims=True)
-    lost: npt.NDArray[np.bool_] = ~(np.isfinite(total) & (total > 1e-30)).ravel()
-    if lost.any():
-        p[lost] = tables.prior
-        total[lost] = 1.0
+def advance(
+    tables: Tables, belief: Belief, looks: Looks, heard_by: Floats32
+) -> tuple[Belief, Ints]:
+    """One tick: everybody may have walked, something is forgotten, the sightings are weighed.
+
+    belief: its arrays may be used up. heard_by: see `audience`. Returns the new belief, and the
+    handsets whose evidence fitted nowhere and who start anew.
+    """
+    moved = spread(tables, belief)
+    log_p, faded = _forget(tables, moved)
+    if looks.precision.any():
+        weights = _weights(tables, faded, looks)
+        faded = _weigh(tables, log_p, faded, weights, looks.level_db)
+        faded = _overhear(log_p, faded, weights.sum(axis=1), heard_by)
+    offset_db, offset_db2 = faded.offset_db, np.maximum(faded.offset_db2, OFFSET_LEAST_DB2)
+    log_p -= log_p.max(axis=1, keepdims=True)
+    p = np.exp(log_p, out=log_p)
+    total = p.sum(axis=1, keepdims=True)
     p /= total
-    return lost
+    sound = np.isfinite(total[:, 0]) & np.isfinite(offset_db.sum(axis=1)) & (offset_db2 > 0)
+    lost = np.flatnonzero(~sound)
+    p[lost], offset_db[lost], offset_db2[lost] = tables.where, OFFSET_MEAN_DB, OFFSET_DB2
+    return Belief(p, offset_db, offset_db2), lost
 
 
-def _moves(open_: npt.NDArray[np.bool_], shift: int, cell_m: float) -> tuple[Floats32, Floats32]:
-    """Share that crosses each open border in one tick, and share that stays in each cell."""
+def spread(tables: Tables, belief: Belief) -> Belief:
+    """Where everybody may be one tick later; offsets go with those who have them."""
+    p, carried = belief.p, belief.p * belief.offset_db
+    mean_db = carried.sum(axis=1, keepdims=True)
+    flow = np.empty_like(p)
+    for share, shift in ((tables.right, 1), (tables.down, tables.columns)):
+        crossing = flow[:, :-shift]
+        for mass in (p, carried):
+            np.subtract(mass[:, :-shift], mass[:, shift:], out=crossing)
+            crossing *= share[:-shift]
+            mass[:, :-shift] -= crossing
+            mass[:, shift:] += crossing
+    for one, other in tables.joined.tolist():
+        for mass in (p, carried):
+            through = CONNECTOR_SHARE * (mass[:, one] - mass[:, other])
+            mass[:, one] -= through
+            mass[:, other] += through
+    p += tables.landing
+    carried += np.multiply(tables.landing, mean_db, out=flow)
+    carried /= p
+    return Belief(p, carried, belief.offset_db2 + OFFSET_WANDERS_DB2)
+
+
+def _forget(tables: Tables, belief: Belief) -> tuple[Floats32, Belief]:
+    """Draw the belief towards "anywhere, with the offset that it has": its logarithm, and the rest.
+
+    The geometric mean of two Gaussians is one: its mean is weighted by precision, and it is smaller
+    where the two disagree.
+    """
+    p, offset_db, own_db2 = belief.p, belief.offset_db, belief.offset_db2
+    mean_db = np.einsum("hm,hm->h", p, offset_db)
+    apart_db = offset_db - mean_db[:, None]
+    all_db2 = own_db2 + np.einsum("hm,hm,hm->h", p, apart_db, apart_db)
+    known = OFFSET_KEPT / all_db2
+    assumed = (np.float32(1.0) - OFFSET_KEPT) / OFFSET_DB2
+    left_db2 = 1.0 / (known + assumed)
+    left_db = left_db2 * (known * mean_db + assumed * OFFSET_MEAN_DB)
+
+    gone = np.float32(1.0) - KEPT
+    log_p = np.log(p)
+    log_p *= KEPT
+    log_p += tables.log_forgotten
+    away_db = np.subtract(offset_db, left_db[:, None], out=apart_db)
+    kept_db2 = 1.0 / (KEPT / own_db2 + gone / left_db2)
+    offset_db -= (kept_db2 * gone / left_db2)[:, None] * away_db
+    away_db *= away_db
+    away_db *= (0.5 * KEPT * gone / (KEPT * left_db2 + gone * own_db2))[:, None]
+    log_p -= away_db
+    return log_p, Belief(p, offset_db, kept_db2)
+
+
+def _weights(tables: Tables, belief: Belief, looks: Looks) -> Floats32:
+    """Weights of the sightings relative to a single fresh one, (handsets, gateways).
+
+    One that is far from what the belief expects counts less.
+    """
+    p, offset_db = belief.p, belief.offset_db
+    spread_db2 = tables.slow_db2 + np.float32(FAST_DB2)
+    mean_db = np.einsum("hm,hm->h", p, offset_db)
+    level_db = p @ tables.expected_db
+    level_db2 = p @ tables.expected_db2 - level_db**2
+    away = looks.level_db - level_db - mean_db[:, None]
+    expected_db2 = level_db2 + belief.offset_db2[:, None] + spread_db2
+    far = np.abs(away) / np.sqrt(np.maximum(expected_db2, spread_db2))
+    weights = looks.precision * spread_db2
+    weights /= np.maximum(far / HUBER, np.float32(1.0))
+    return np.asarray(weights)
+
+
+def _weigh(
+    tables: Tables, log_p: Floats32, belief: Belief, weights: Floats32, level_db: Floats32
+) -> Belief:
+    """Bayes' rule for the levels; adds to log_p, and corrects the offsets (Kalman's gain)."""
+    offset_db, offset_db2 = belief.offset_db, belief.offset_db2
+    pulled = weights * level_db
+    square = weights @ tables.precision
+    linear = pulled @ tables.precision
+    linear -= weights @ tables.pull
+    constant = (pulled * level_db) @ tables.precision
+    constant -= 2.0 * (pulled @ tables.pull)
+    constant += weights @ tables.pull2
+    # About the offset of each cell: constant - 2 o linear + o^2 square, and linear - o square.
+    shifted = offset_db * square
+    constant += offset_db * (shifted - 2.0 * linear)
+    linear -= shifted
+    gained = np.float32(1.0) + square * offset_db2[:, None]
+    gain = offset_db2[:, None] / gained
+    log_p += weights @ tables.half_log
+    constant -= linear * linear * gain
+    constant += np.log(gained)
+    constant *= np.float32(0.5)
+    log_p -= constant
+    linear *= gain
+    offset_db += linear
+    mean_square = np.einsum("hm,hm->h", belief.p, square)
+    return Belief(belief.p, offset_db, offset_db2 / (1.0 + offset_db2 * mean_square))
+
+
+def _overhear(log_p: Floats32, belief: Belief, count: Floats32, heard_by: Floats32) -> Belief:
+    """Bayes' rule for who heard the handset and who did not, linear about the offset of each cell.
+
+    count: weight of the sightings of each handset.
+    """
+    offset_db, offset_db2 = belief.offset_db, belief.offset_db2
+    cells = offset_db.shape[1]
+    position = offset_db - np.float32(_TABLE_DB[0])
+    position *= np.float32(1.0) / _TABLE_STEP_DB
+    np.clip(position, 0.0, np.float32(len(_TABLE_DB) - 1.001), out=position)
+    below = position.astype(np.intp)
+    position -= below
+    below *= cells
+    below += np.arange(cells)
+    log_heard = heard_by.take(below)
+    below += cells
+    slope = heard_by.take(below)
+    slope -= log_heard
+    position *= slope
+    log_heard += position
+    slope *= (HEARING_WEIGHT * count / _TABLE_STEP_DB)[:, None]
+    log_heard *= (HEARING_WEIGHT * count)[:, None]
+    log_p -= log_heard
+    offset_db -= offset_db2[:, None] * slope
+    slope *= slope
+    log_p += np.float32(0.5) * offset_db2[:, None] * slope
+    return Belief(belief.p, offset_db, offset_db2)
+
+
+def _moves(open_: Bools, cell_m: float) -> Floats32:
+    """Share that crosses each open border in one tick."""
     # Walking half of the time for about two seconds in one direction: variance per axis grows by
     # speed^2 x 2 s x 1/2 each second, half of it per axis.
     variance_m2 = 0.5 * WALK_MPS**2 * TICK_S
-    share = np.where(open_, min(0.5 * variance_m2 / cell_m**2, 0.3), 0.0)
-    stay = 1.0 - share
-    stay[shift:] -= share[:-shift]
-    return share.astype(np.float32), stay.astype(np.float32)
+    return _f32(np.where(open_, min(0.5 * variance_m2 / cell_m**2, 0.25), 0.0))
 
 
-def _loudness_table(radio: RadioMap) -> Floats32:
-    """Log likelihood by residual, arranged so that all offsets of a sighting are one slice.
-
-    Entry (g, phase, last - j, m) is for a handset that would be heard at _BASE_DBM + 4 j + 2 phase
-    if its offset were 0. The next offset bin takes 4 dB from that: it follows in memory.
-    """
-    coarse = (LOUDEST_DBM - FAINTEST_DBM) // OFFSET_STEP_DB + len(OFFSETS_DB)
-    gateways, cells = radio.expected_dbm.shape
-    table = np.empty((gateways, _PHASES, coarse + 1, cells), dtype=np.float32)
-    for phase in range(_PHASES):
-        for j in range(coarse + 1):
-            at_0_dbm = _BASE_DBM + OFFSET_STEP_DB * j + _LOUDNESS_STEP_DB * phase
-            residual = (at_0_dbm - radio.expected_dbm) / radio.sigma_db
-            core = np.exp(-0.5 * residual**2) / (radio.sigma_db * np.sqrt(2 * np.pi))
-            mixed = (1.0 - OUTLIER_SHARE) * core + OUTLIER_SHARE / OUTLIER_SPAN_DB
-            table[:, phase, coarse - j] = np.log(mixed)
-    return table
-
-
-def _silence_table(radio: RadioMap, offsets: npt.NDArray[np.float64]) -> Floats32:
-    loudness = radio.expected_dbm[:, None, :] + offsets[None, :, None]
-    heard = HEARD_SHARE / (1.0 + np.exp(-(loudness - SENSITIVITY_DBM) / SENSITIVITY_EDGE_DB))
-    silence = np.log1p(-heard).astype(np.float32)
-    return np.asarray(silence.reshape(len(silence), -1))
+def _f32(values: npt.NDArray[np.float64]) -> Floats32:
+    return np.ascontiguousarray(values, dtype=np.float32)

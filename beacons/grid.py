@@ -1,6 +1,11 @@
-"""The walkable floor as a grid of cells: who is whose neighbour, and which zones a cell lies in."""
+"""The walkable floors as one grid of cells: who is whose neighbour, and which zones a cell lies in.
+
+The floors of a store lie under each other in one rectangle of cells, so that one pair of shifts
+moves everybody; no neighbours are joined across floors but by stairs, lifts and the like.
+"""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,12 +15,16 @@ import shapely
 from shapely.geometry import Polygon as ShapelyPolygon
 
 from beacons.floor import FloorPlan, PlanError, check_plan, walkable, zone_of
+from beacons.store_plan import Connector
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.intp]
 
 # Two cells across a shop aisle of 1.5 to 2 m; finer buys nothing against fading of 6 dB.
 CELL_M: Final = 0.75
+# A zone four cells wide is told apart as well as one of more cells, and costs less.
+CELLS_ACROSS_ZONE: Final = 4.0
 # Bounds memory and time per handset on large floors, whose cells grow instead.
 MAX_CELLS: Final = 2_048
 # A cell is judged by 5 x 5 points in it: where it is walkable, and its share of each zone.
@@ -26,16 +35,86 @@ _MIN_FREE_SHARE: Final = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Cells of a rectangle around the floor, row by row; those of shelves are not walkable.
+    """Cells of rectangles around the floors, row by row; those of shelves are not walkable.
 
-    xy: middle of the walkable part of each cell, shape (cells, 2).
+    xy: middle of the walkable part of each cell, shape (cells, 2). floor: index of its floor.
     right, down: whether one can walk from cell m to m + 1, and from m to m + columns.
-    zone_share: (cells, zones + 1); how much of a cell lies in each zone, the last: in none.
+    zone_share: (cells, zones + 1); how much of a cell lies in each zone, the last: in none. The
+    zones of all floors, in the order of the plans.
+    joined: pairs of cells that a connector joins, shape (pairs, 2).
     """
 
     cell_m: float
     rows: int
     columns: int
+    xy: Floats
+    floor: Ints
+    walkable: Bools
+    right: Bools
+    down: Bools
+    zone_share: Floats
+    joined: Ints
+
+
+def build_grid(
+    floors: Sequence[FloorPlan],
+    connectors: Sequence[Connector] = (),
+    cell_m: float | None = None,
+) -> Grid:
+    """The grid of a store's floors.
+
+    cell_m: as wide as the zones need when None; cells grow when the floors would need too many.
+    Raises PlanError when a plan has faults.
+    """
+    for plan in floors:
+        if faults := check_plan(plan):
+            raise PlanError(plan.floor_id, faults)
+    size_m = _needed_cell_m(floors) if cell_m is None else cell_m
+    boxes = [ShapelyPolygon(plan.outline).bounds for plan in floors]
+    while _rows(boxes, size_m) * _columns(boxes, size_m) > MAX_CELLS:
+        size_m *= 1.02
+    columns = _columns(boxes, size_m)
+    parts = [
+        _floor_grid(plan, box, columns, size_m) for plan, box in zip(floors, boxes, strict=True)
+    ]
+    floor = np.repeat(np.arange(len(parts)), [len(part.xy) for part in parts])
+    grid = Grid(
+        cell_m=size_m,
+        rows=_rows(boxes, size_m),
+        columns=columns,
+        xy=np.concatenate([part.xy for part in parts]),
+        floor=floor,
+        walkable=np.concatenate([part.walkable for part in parts]),
+        right=np.concatenate([part.right for part in parts]),
+        down=np.concatenate([part.down for part in parts]),
+        zone_share=_shares([part.zone_share for part in parts]),
+        joined=np.zeros((0, 2), dtype=np.intp),
+    )
+    return _with_connectors(grid, floors, connectors)
+
+
+def _needed_cell_m(floors: Sequence[FloorPlan]) -> float:
+    breadths_m = [
+        _breadth_m(ShapelyPolygon(zone.polygon)) for plan in floors for zone in plan.zones
+    ]
+    return max(CELL_M, min(breadths_m, default=CELL_M) / CELLS_ACROSS_ZONE)
+
+
+def _breadth_m(shape: ShapelyPolygon) -> float:
+    corners = shapely.get_coordinates(shapely.oriented_envelope(shape))[:3]
+    return float(np.hypot(*np.diff(corners, axis=0).T).min())
+
+
+def _rows(boxes: Sequence[tuple[float, ...]], cell_m: float) -> int:
+    return sum(math.ceil((y_max - y_min) / cell_m) for _, y_min, _, y_max in boxes)
+
+
+def _columns(boxes: Sequence[tuple[float, ...]], cell_m: float) -> int:
+    return max(math.ceil((x_max - x_min) / cell_m) for x_min, _, x_max, _ in boxes)
+
+
+@dataclass(frozen=True, slots=True)
+class _FloorGrid:
     xy: Floats
     walkable: Bools
     right: Bools
@@ -43,19 +122,9 @@ class Grid:
     zone_share: Floats
 
 
-def build_grid(plan: FloorPlan, cell_m: float = CELL_M) -> Grid:
-    """The grid of a plan; cells grow beyond `cell_m` when the floor would need too many.
-
-    Raises PlanError when the plan has faults.
-    """
-    if faults := check_plan(plan):
-        raise PlanError(plan.floor_id, faults)
-    x_min, y_min, x_max, y_max = ShapelyPolygon(plan.outline).bounds
-    width_m, height_m = x_max - x_min, y_max - y_min
-    while math.ceil(width_m / cell_m) * math.ceil(height_m / cell_m) > MAX_CELLS:
-        cell_m *= 1.02
-    columns, rows = math.ceil(width_m / cell_m), math.ceil(height_m / cell_m)
-
+def _floor_grid(plan: FloorPlan, box: tuple[float, ...], columns: int, cell_m: float) -> _FloorGrid:
+    x_min, y_min, _, y_max = box
+    rows = math.ceil((y_max - y_min) / cell_m)
     inside = (np.arange(_POINTS) + 0.5) / _POINTS
     x = x_min + cell_m * (np.arange(columns)[:, None] + inside).ravel()
     y = y_min + cell_m * (np.arange(rows)[:, None] + inside).ravel()
@@ -81,10 +150,7 @@ def build_grid(plan: FloorPlan, cell_m: float = CELL_M) -> Grid:
         [((zones == index) * weight).sum(axis=1) for index in [*range(len(plan.zones)), -1]], axis=1
     )
     share /= weight.sum(axis=1)[:, None]
-    return Grid(
-        cell_m=cell_m,
-        rows=rows,
-        columns=columns,
+    return _FloorGrid(
         xy=xy,
         walkable=is_walkable,
         right=_links(area, xy, is_walkable, 1, columns),
@@ -103,3 +169,42 @@ def _links(area: shapely.Geometry, xy: Floats, free: Bools, shift: int, columns:
     lines = shapely.linestrings(np.stack([xy[start], xy[start + shift]], axis=1))
     open_[start] = shapely.covers(area, lines)
     return open_
+
+
+def _shares(shares: Sequence[Floats]) -> Floats:
+    """Zones side by side, what is in no zone last; a cell is only in zones of its floor."""
+    zones = sum(share.shape[1] - 1 for share in shares)
+    whole = np.zeros((sum(map(len, shares)), zones + 1))
+    row = column = 0
+    for share in shares:
+        here = share.shape[1] - 1
+        whole[row : row + len(share), column : column + here] = share[:, :-1]
+        whole[row : row + len(share), -1] = share[:, -1]
+        row += len(share)
+        column += here
+    return whole
+
+
+def _with_connectors(
+    grid: Grid, floors: Sequence[FloorPlan], connectors: Sequence[Connector]
+) -> Grid:
+    index = {plan.floor_id: i for i, plan in enumerate(floors)}
+    pairs = []
+    for connector in connectors:
+        cells = [
+            _nearest(grid, index[end.floor_id], (end.x_m, end.y_m))
+            for end in connector.ends
+            if end.floor_id in index
+        ]
+        pairs += [(a, b) for i, a in enumerate(cells) for b in cells[i + 1 :]]
+    joined = np.array(sorted(set(pairs)), dtype=np.intp).reshape(-1, 2)
+    return Grid(
+        grid.cell_m, grid.rows, grid.columns, grid.xy, grid.floor, grid.walkable,
+        grid.right, grid.down, grid.zone_share, joined,
+    )  # fmt: skip
+
+
+def _nearest(grid: Grid, floor: int, xy: tuple[float, float]) -> int:
+    """The walkable cell of a floor nearest to a point."""
+    here = np.flatnonzero((grid.floor == floor) & grid.walkable)
+    return int(here[np.argmin(np.hypot(*(grid.xy[here] - xy).T))])

@@ -6,7 +6,7 @@ Nothing malformed passes the inbox: each kind of refusal is counted.
 import enum
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -50,14 +50,8 @@ class Refusal(enum.Enum):
     TOO_MANY = "too_many"
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """All that one gateway heard of one device in one tick."""
-
-    device: str
-    gateway_id: str
-    count: int
-    mean_rssi_dbm: float
+# What waits: device, index of the gateway, number of adverts, their mean in dBm.
+Waiting = tuple[str, int, int, float]
 
 
 class Inbox:
@@ -65,43 +59,48 @@ class Inbox:
 
     def __init__(self) -> None:
         self.refused: Counter[Refusal] = Counter()
-        self._ticks: defaultdict[int, list[Heard]] = defaultdict(list)
+        self._ticks: defaultdict[int, list[Waiting]] = defaultdict(list)
         self._waiting = 0
 
     def put(
-        self, heard: Iterable[Heard], gateways: Collection[str], next_tick: int | None, now_s: float
+        self,
+        heard: Iterable[Heard],
+        gateways: Mapping[str, int],
+        next_tick: int | None,
+        now_s: float,
     ) -> None:
         """Let in what makes sense.
 
-        gateways: those that are known. next_tick: the first that is not worked off, if any was.
+        gateways: index of each that is known. next_tick: the first that is not worked off, if any
+        was.
         """
+        latest_s = now_s + FUTURE_S
+        oldest_s = (now_s if next_tick is None else next_tick * TICK_S) - LATE_S
+        ticks = self._ticks
         for one in heard:
-            refusal = _refusal(one, gateways, next_tick, now_s)
-            if refusal is None and self._waiting >= MAX_WAITING:
-                refusal = Refusal.TOO_MANY
-            if refusal is not None:
-                self.refused[refusal] += 1
+            gateway = gateways.get(one.gateway_id)
+            at_s = one.at_s
+            if (
+                gateway is None
+                or not one.device
+                or not oldest_s <= at_s <= latest_s
+                or not QUIETEST_DBM <= one.mean_rssi_dbm <= LOUDEST_DBM
+                or one.count < 1
+                or self._waiting >= MAX_WAITING
+            ):
+                self.refused[_refusal(one, gateway, oldest_s, latest_s)] += 1
                 continue
-            tick = tick_of(one.at_s)
-            self._ticks[tick if next_tick is None else max(tick, next_tick)].append(one)
+            tick = math.floor(at_s / TICK_S)
+            if next_tick is not None and tick < next_tick:
+                tick = next_tick
+            ticks[tick].append((one.device, gateway, one.count, one.mean_rssi_dbm))
             self._waiting += 1
 
-    def take(self, tick: int) -> list[Window]:
-        """The windows of a tick, sorted, so that the order of arrival makes no difference."""
+    def take(self, tick: int) -> list[Waiting]:
+        """What was heard in a tick."""
         heard = self._ticks.pop(tick, [])
         self._waiting -= len(heard)
-        by_place: defaultdict[tuple[str, str], list[tuple[float, int]]] = defaultdict(list)
-        for one in heard:
-            by_place[one.device, one.gateway_id].append((one.mean_rssi_dbm, one.count))
-        windows = []
-        for (device, gateway_id), readings in sorted(by_place.items()):
-            if len(readings) == 1:
-                mean_rssi_dbm, count = readings[0]
-            else:
-                count = sum(count for _, count in readings)
-                mean_rssi_dbm = math.fsum(dbm * count for dbm, count in readings) / count
-            windows.append(Window(device, gateway_id, count, mean_rssi_dbm))
-        return windows
+        return heard
 
     def first_tick(self) -> int | None:
         """The earliest tick for which something waits."""
@@ -119,21 +118,17 @@ def tick_of(at_s: float) -> int:
     return math.floor(at_s / TICK_S)
 
 
-def _refusal(
-    one: Heard, gateways: Collection[str], next_tick: int | None, now_s: float
-) -> Refusal | None:
+def _refusal(one: Heard, gateway: int | None, oldest_s: float, latest_s: float) -> Refusal:
+    """Why a sighting that was not let in was not."""
     if not one.device:
         return Refusal.NO_DEVICE
-    if one.gateway_id not in gateways:
+    if gateway is None:
         return Refusal.UNKNOWN_GATEWAY
     # Comparisons with NaN are false, so these refuse it too.
     if one.count < 1 or not QUIETEST_DBM <= one.mean_rssi_dbm <= LOUDEST_DBM:
         return Refusal.NO_READING
     if not math.isfinite(one.at_s):
         return Refusal.NO_TIME
-    if one.at_s > now_s + FUTURE_S:
+    if one.at_s > latest_s:
         return Refusal.FUTURE
-    oldest_s = now_s - LATE_S if next_tick is None else next_tick * TICK_S - LATE_S
-    if one.at_s < oldest_s:
-        return Refusal.LATE
-    return None
+    return Refusal.LATE if one.at_s < oldest_s else Refusal.TOO_MANY

@@ -7,7 +7,7 @@ order of arrival does not matter. What comes later joins the next tick for a whi
 less than 3 m in it); after that it is counted and dropped.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,12 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from beacons import cell_filter
-from beacons.cell_filter import FORGETS_AFTER_S, TICK_S
+from beacons.calibration import GatewayRadio
+from beacons.cell_filter import TICK_S
 from beacons.floor import FloorPlan
-from beacons.grid import Grid, build_grid
-from beacons.heard import Heard, Inbox, Refusal, Window, tick_of
+from beacons.grid import build_grid
+from beacons.heard import Heard, Inbox, Refusal, Waiting, tick_of
 from beacons.presence_rows import Rows
-from beacons.radio_map import RadioMap, map_from_positions
+from beacons.radio_map import map_from_positions
+from beacons.store_plan import Connector
+from beacons.survey import Survey
+from beacons.survey_map import surveyed_map
 from beacons.zone_events import Appeared, Gone, ZoneEvent
 from beacons.zone_judge import is_silent, judge, left
 
@@ -37,13 +41,9 @@ MAX_CATCH_UP_S: Final = 120.0
 # The engine's clock is stepped by NTP now and then; further back than this it was set anew.
 MAX_STEP_BACK_S: Final = 60.0
 
-# Of the spread of a sighting, what more packets in its window do not average out.
-_SLOW_DB2: Final = 25.0
-_FAST_DB2: Final = 16.0
-# A gateway that heard nobody at all for this long may be dead: its silence says nothing.
+# Unless the caller knows better: a gateway that heard nobody at all for this long may be dead, and
+# its silence says nothing.
 GATEWAY_ALIVE_S: Final = 3.0
-# Silence has many causes that are not distance (a body, a busy radio), so it counts less.
-SILENCE_WEIGHT: Final = 0.5
 
 # Handsets worked on at once: a quarter of a megabyte of floats, so that they and the scratch arrays
 # beside them stay in the processor's cache.
@@ -51,21 +51,30 @@ _BLOCK_FLOATS: Final = 60_000
 
 
 class PresenceModel:
-    """What is fixed about a floor: grid, zones, radio map, tables. Build it once per plan."""
+    """What is fixed about a store: grid, zones, radio map, tables. Build it once per plan."""
 
     def __init__(
         self,
-        plan: FloorPlan,
-        radio_map: Callable[[FloorPlan, Grid], RadioMap] = map_from_positions,
+        floors: Sequence[FloorPlan],
+        connectors: Sequence[Connector] = (),
+        radios: Sequence[GatewayRadio] = (),
+        surveys: Sequence[Survey] = (),
         lag_s: float = LAG_S,
     ) -> None:
-        """Raises PlanError when the plan has faults."""
-        self.plan = plan
+        """radios, surveys: what is known of the gateways and their reach beside their places.
+
+        Takes some seconds on a large store with a survey. Raises PlanError when a plan has faults.
+        """
         self.lag_s = lag_s
-        self.grid = build_grid(plan)
-        self.tables = cell_filter.build_tables(self.grid, radio_map(plan, self.grid))
-        self.zone_ids = tuple(zone.zone_id for zone in plan.zones)
-        self.gateway_of = {place.gateway_id: i for i, place in enumerate(plan.gateways)}
+        self.floor_ids = tuple(plan.floor_id for plan in floors)
+        self.grid = build_grid(floors, connectors)
+        radio_map = map_from_positions(floors, self.grid, radios)
+        if surveys:
+            radio_map = surveyed_map(radio_map, floors, self.grid, surveys)
+        self.tables = cell_filter.build_tables(self.grid, radio_map)
+        self.zone_ids = tuple(zone.zone_id for plan in floors for zone in plan.zones)
+        gateway_ids = [place.gateway_id for plan in floors for place in plan.gateways]
+        self.gateway_of = {gateway_id: i for i, gateway_id in enumerate(gateway_ids)}
         self.zone_share = self.grid.zone_share.astype(np.float32)
         self.xy = self.grid.xy.astype(np.float32)
 
@@ -80,11 +89,11 @@ class PresenceState:
 
     def __init__(self, model: PresenceModel, ceiling: int = CEILING) -> None:
         tables = model.tables
-        self.rows = Rows(
-            len(model.gateway_of), len(model.zone_ids), tables.offsets, tables.cells, ceiling
-        )
+        self.rows = Rows(len(model.gateway_of), len(model.zone_ids), tables.cells, ceiling)
         self.inbox = Inbox()
         self.gateway_heard_s = np.full(len(model.gateway_of), -np.inf)
+        self.listening = np.zeros(len(model.gateway_of), dtype=np.bool_)
+        self.audience: npt.NDArray[np.float32] | None = None
         self.next_tick: int | None = None
         self.evicted = 0
         self.crowded_out = 0
@@ -115,11 +124,17 @@ class Estimate:
 
 
 def step(
-    model: PresenceModel, state: PresenceState, heard: Sequence[Heard], now_s: float
+    model: PresenceModel,
+    state: PresenceState,
+    heard: Sequence[Heard],
+    now_s: float,
+    listening: Collection[str] | None = None,
 ) -> list[ZoneEvent]:
     """Take in sightings, advance to now_s - lag_s, tell what changed (in the order of time).
 
     now_s: unix. A clock that was set back a little waits; one set back far starts anew.
+    listening: the gateways that are known to be at work, so that their silence about a handset says
+    something; None: those that heard somebody lately.
     """
     if not np.isfinite(now_s):
         raise ValueError(f"now_s is {now_s}")
@@ -137,7 +152,7 @@ def step(
     state.next_tick = max(state.next_tick, end_tick - round(MAX_CATCH_UP_S / TICK_S))
     events: list[ZoneEvent] = []
     while state.next_tick < end_tick:
-        events += _work_off(model, state, state.next_tick)
+        events += _work_off(model, state, state.next_tick, listening)
         state.next_tick += 1
     return events
 
@@ -160,36 +175,24 @@ def estimates(model: PresenceModel, state: PresenceState) -> dict[str, Estimate]
     return found
 
 
-def _work_off(model: PresenceModel, state: PresenceState, tick: int) -> list[ZoneEvent]:
+def _work_off(
+    model: PresenceModel, state: PresenceState, tick: int, listening: Collection[str] | None
+) -> list[ZoneEvent]:
     """One tick: who was heard, where everybody is, what that means."""
     rows = state.rows
     at_s = (tick + 1) * TICK_S
-    windows = state.inbox.take(tick)
-    events = _admit(model, state, windows, at_s)
-    evidence = _evidence(model, state, windows, at_s)
+    waiting = state.inbox.take(tick)
+    events = _admit(model, state, waiting, at_s)
+    looks = _looks(model, state, waiting, at_s)
+    audience = _audience(model, state, listening, at_s)
     awake = np.flatnonzero(~is_silent(rows, at_s))
-    block = max(1, _BLOCK_FLOATS // (model.tables.offsets * model.tables.cells))
+    block = max(1, _BLOCK_FLOATS // model.tables.cells)
     for first in range(0, len(awake), block):
-        _update(model, state, awake[first : first + block], evidence, tick)
+        _update(model, state, awake[first : first + block], looks, audience)
     events += judge(rows, model.zone_ids, at_s)
     for row in np.flatnonzero(at_s - rows.last_s[: len(rows)] > GONE_AFTER_S)[::-1].tolist():
         events += _end(model, state, row, at_s)
     return events
-
-
-@dataclass(frozen=True, slots=True)
-class _Evidence:
-    """The sightings of a tick, sorted by row.
-
-    weight: how much each sighting says, beside one that is alone and fresh. silence: the same for
-    each row and gateway that did not hear it, shape (rows, gateways).
-    """
-
-    row: npt.NDArray[np.intp]
-    gateway: npt.NDArray[np.intp]
-    rssi_dbm: npt.NDArray[np.float64]
-    weight: npt.NDArray[np.float64]
-    silence: npt.NDArray[np.float32]
 
 
 def _start_anew(model: PresenceModel, state: PresenceState, end_tick: int) -> list[ZoneEvent]:
@@ -205,14 +208,14 @@ def _start_anew(model: PresenceModel, state: PresenceState, end_tick: int) -> li
 
 
 def _admit(
-    model: PresenceModel, state: PresenceState, windows: Sequence[Window], at_s: float
+    model: PresenceModel, state: PresenceState, waiting: Sequence[Waiting], at_s: float
 ) -> list[ZoneEvent]:
     """Give every device a row; those that are back after a silence may be anywhere."""
     rows = state.rows
-    devices = dict.fromkeys(window.device for window in windows)
+    devices = sorted({one[0] for one in waiting})
     known = np.array([rows.row_of[d] for d in devices if d in rows.row_of], dtype=np.intp)
     for row in known[is_silent(rows, at_s)[known]].tolist():
-        rows.begin(row, model.tables.prior, at_s)
+        rows.begin(row, model.tables.where, at_s)
     rows.hear(known, at_s)
 
     events: list[ZoneEvent] = []
@@ -226,63 +229,73 @@ def _admit(
                 continue
             state.evicted += 1
             events += _end(model, state, longest, at_s)
-        rows.add(device, model.tables.prior, at_s)
+        rows.add(device, model.tables.where, at_s)
         events.append(Appeared(device, at_s))
     return events
 
 
-def _evidence(
-    model: PresenceModel, state: PresenceState, windows: Sequence[Window], at_s: float
-) -> _Evidence:
+def _looks(
+    model: PresenceModel, state: PresenceState, waiting: Sequence[Waiting], at_s: float
+) -> cell_filter.Looks:
+    """The sightings of a tick, summed by row and gateway; (rows, gateways)."""
     rows = state.rows
-    # Sorted by device, and so in one piece for each row; rows need not be in order.
-    seen = [window for window in windows if window.device in rows.row_of]
-    seen.sort(key=lambda window: rows.row_of[window.device])
-    row = np.array([rows.row_of[window.device] for window in seen], dtype=np.intp)
-    gateway = np.array([model.gateway_of[window.gateway_id] for window in seen], dtype=np.intp)
-    count = np.array([window.count for window in seen], dtype=np.float64)
-    fresh = -np.expm1((rows.heard_s[row, gateway] - at_s) / FORGETS_AFTER_S)
-    packets = (_SLOW_DB2 + _FAST_DB2) / (_SLOW_DB2 + _FAST_DB2 / count)
-
+    shape = (len(rows), len(model.gateway_of))
+    seen = [(rows.row_of[one[0]], *one[1:]) for one in waiting if one[0] in rows.row_of]
+    kept = rows.looks[: shape[0]]
+    if not seen:
+        kept *= cell_filter.KEPT
+        nothing = np.zeros(shape, dtype=np.float32)
+        return cell_filter.Looks(nothing, nothing)
+    row, gateway, count, dbm = (np.array(column) for column in zip(*seen, strict=True))
     state.gateway_heard_s[gateway] = at_s
-    alive = at_s - state.gateway_heard_s <= GATEWAY_ALIVE_S
-    silence = np.zeros((len(rows), len(model.gateway_of)), dtype=np.float32)
-    silence[row] = np.where(alive, SILENCE_WEIGHT * -np.expm1(-TICK_S / FORGETS_AFTER_S), 0.0)
-    silence[row, gateway] = 0.0
-    rows.heard_s[row, gateway] = at_s
-    rssi_dbm = np.array([window.mean_rssi_dbm for window in seen], dtype=np.float64)
-    return _Evidence(row, gateway, rssi_dbm, fresh * packets, silence)
+    place = row * shape[1] + gateway
+    # Sums in one order, whatever the order of arrival.
+    order = np.lexsort((dbm, place))
+    place, count, dbm = place[order], count[order], dbm[order]
+    cells = shape[0] * shape[1]
+    fresh = np.bincount(place, count, cells)
+    total_db = np.bincount(place, count * cell_filter.relative_db(dbm), cells)
+    level = total_db / np.maximum(fresh, 1.0)
+    fresh32 = fresh.reshape(shape).astype(np.float32)
+    precision = np.zeros(shape, dtype=np.float32)
+    at = np.unravel_index(np.unique(place), shape)
+    precision[at] = cell_filter.looks_precision(model.tables, kept[at], fresh32[at], at[1])
+    kept *= cell_filter.KEPT
+    kept += fresh32
+    return cell_filter.Looks(level.reshape(shape).astype(np.float32), precision)
+
+
+def _audience(
+    model: PresenceModel, state: PresenceState, listening: Collection[str] | None, at_s: float
+) -> npt.NDArray[np.float32]:
+    if listening is None:
+        alive = at_s - state.gateway_heard_s <= GATEWAY_ALIVE_S
+    else:
+        alive = np.array([gateway_id in listening for gateway_id in model.gateway_of])
+    if state.audience is None or not np.array_equal(alive, state.listening):
+        state.listening = alive
+        state.audience = cell_filter.audience(model.tables, alive)
+    return state.audience
 
 
 def _update(
     model: PresenceModel,
     state: PresenceState,
     block: npt.NDArray[np.intp],
-    evidence: _Evidence,
-    tick: int,
+    looks: cell_filter.Looks,
+    audience: npt.NDArray[np.float32],
 ) -> None:
     """Move and weigh one block of rows, and sum up their cells."""
     rows, tables = state.rows, model.tables
-    p = cell_filter.spread(tables, rows.p[block], rows_first=tick % 2 == 0)
-    silence = evidence.silence[block]
-    # In a large store most gateways are far from most handsets of a block.
-    quiet = np.flatnonzero(silence.any(axis=0))
-    logs = (silence[:, quiet] @ tables.silence[quiet]).reshape(p.shape)
-    first = np.searchsorted(evidence.row, block, side="left").tolist()
-    last = np.searchsorted(evidence.row, block, side="right").tolist()
-    weighted = np.empty(p.shape[1:], dtype=np.float32)
-    for i in range(len(block)):
-        for j in range(first[i], last[i]):
-            likelihood = cell_filter.loudness_rows(
-                tables, int(evidence.gateway[j]), float(evidence.rssi_dbm[j])
-            )
-            np.multiply(likelihood, np.float32(evidence.weight[j]), out=weighted)
-            logs[i] += weighted
-    state.lost += int(cell_filter.weigh(tables, p, logs).sum())
-    rows.p[block] = p
-    where = p.sum(axis=1)
-    rows.zone_p[block] = where @ model.zone_share
-    rows.xy[block] = where @ model.xy
+    belief = cell_filter.Belief(rows.p[block], rows.offset_db[block], rows.offset_db2[block])
+    own = cell_filter.Looks(looks.level_db[block], looks.precision[block])
+    belief, lost = cell_filter.advance(tables, belief, own, audience)
+    state.lost += len(lost)
+    rows.p[block] = belief.p
+    rows.offset_db[block] = belief.offset_db
+    rows.offset_db2[block] = belief.offset_db2
+    rows.zone_p[block] = belief.p @ model.zone_share
+    rows.xy[block] = belief.p @ model.xy
 
 
 def _end(model: PresenceModel, state: PresenceState, row: int, at_s: float) -> list[ZoneEvent]:

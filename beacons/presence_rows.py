@@ -4,10 +4,13 @@ A row that ends is filled with the last one, so memory follows the number of han
 passes the ceiling.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
+from beacons.cell_filter import OFFSET_DB2, OFFSET_MEAN_DB
 
 _FIRST_ROWS: Final = 64
 # An estimate of the handset's advert interval forgets with this share of each gap.
@@ -19,25 +22,29 @@ _MAX_GAP_S: Final = 10.0
 class Rows:
     """Arrays with one row for each device.
 
-    p: probability of (offset, cell). zone_p: of each zone, the last: of none.
-    heard_s: when each gateway last heard it (-inf: never); last_s: when any did; begun_s: since
-    when p has grown from the prior.
+    p: probability of each cell; offset_db: how much louder the handset would be if there;
+    offset_db2: variance of that (`beacons.cell_filter`).
+    zone_p: probability of each zone, the last: of none.
+    looks: effective number of adverts that each gateway heard of it, decaying; last_s: when
+    any heard it; begun_s: since when p has grown from the prior.
     gap_s: usual time between ticks in which it was heard.
     best, best_s: the likeliest zone now and since when. likely, likely_s: the same, but sticky.
     entered, entered_s: the zone of the stay (-1: none) and when it began; marks: dwell marks told.
     """
 
-    def __init__(self, gateways: int, zones: int, offsets: int, cells: int, ceiling: int) -> None:
+    def __init__(self, gateways: int, zones: int, cells: int, ceiling: int) -> None:
         if ceiling < 1:
             raise ValueError(f"a ceiling of {ceiling} handsets tracks nobody")
         self.ceiling = ceiling
         self.devices: list[str] = []
         self.row_of: dict[str, int] = {}
         size = min(_FIRST_ROWS, ceiling)
-        self.p = np.zeros((size, offsets, cells), dtype=np.float32)
+        self.p = np.zeros((size, cells), dtype=np.float32)
+        self.offset_db = np.zeros((size, cells), dtype=np.float32)
+        self.offset_db2 = np.zeros(size, dtype=np.float32)
         self.zone_p = np.zeros((size, zones + 1), dtype=np.float64)
         self.xy = np.zeros((size, 2), dtype=np.float64)
-        self.heard_s = np.zeros((size, gateways), dtype=np.float64)
+        self.looks = np.zeros((size, gateways), dtype=np.float32)
         self.last_s = np.zeros(size, dtype=np.float64)
         self.begun_s = np.zeros(size, dtype=np.float64)
         self.gap_s = np.zeros(size, dtype=np.float64)
@@ -76,7 +83,9 @@ class Rows:
     def begin(self, row: int, prior: npt.NDArray[np.float32], at_s: float) -> None:
         """Nothing is known of where it is."""
         self.p[row] = prior
-        self.heard_s[row] = -np.inf
+        self.offset_db[row] = OFFSET_MEAN_DB
+        self.offset_db2[row] = OFFSET_DB2
+        self.looks[row] = 0.0
         self.begun_s[row] = at_s
 
     def remove(self, row: int) -> None:
@@ -97,6 +106,28 @@ class Rows:
         learned = (1.0 - _GAP_SHARE) * self.gap_s[rows] + _GAP_SHARE * gap_s
         self.gap_s[rows] = np.where(new, self.gap_s[rows], learned)
         self.last_s[rows] = at_s
+
+    def fill(self, devices: list[str], columns: Mapping[str, npt.NDArray[np.generic]]) -> None:
+        """Begin with these, as they were kept; only when there are none yet.
+
+        columns: by name, one entry for each device. Raises ValueError when one does not fit, is
+        infinite or points to no zone.
+        """
+        count = len(devices)
+        while len(self.p) < count:
+            self._grow()
+        for name, values in columns.items():
+            array = getattr(self, name)
+            if values.shape != (count, *array.shape[1:]) or not np.isfinite(values).all():
+                raise ValueError(f"{name} does not fit")
+            array[:count] = values
+        zones = self.zone_p.shape[1]
+        for name in ("best", "likely", "entered"):
+            index = getattr(self, name)[:count]
+            if ((index < -1) | (index >= zones)).any():
+                raise ValueError(f"{name} is no zone")
+        self.devices.extend(devices)
+        self.row_of.update({device: row for row, device in enumerate(devices)})
 
     def longest_unheard(self) -> int:
         """The row to give up when there is no room."""

@@ -1,9 +1,10 @@
 """How loud a handset in each cell is expected to be at each gateway, and how far off that may be.
 
-From gateway positions alone: the log-distance law and the shelves in the way. A survey can
-replace the map; the filter needs only `RadioMap`.
+From gateway positions alone: the log-distance law, what each gateway hears louder than its fellows
+(`beacons.calibration`) and the shelves in the way. A survey refines it (`beacons.survey_map`).
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,63 +13,96 @@ import numpy.typing as npt
 import shapely
 from shapely.geometry import Polygon as ShapelyPolygon
 
+from beacons.calibration import GatewayRadio
 from beacons.floor import FloorPlan
 from beacons.grid import Grid
+from beacons.shelves import MAX_SHELF_LOSS_DB, SHELF_HEIGHT_M, SHELF_LOSS_DB
 
 Floats = npt.NDArray[np.float64]
 
 # A common handset at 1 m. What a handset differs from it is part of the filter's state.
 POWER_AT_1M_DBM: Final = -60.0
-# Shops between shelves give 2.5 to 3.2. Too low an exponent is worse than too high a one: it makes
-# the strongest gateway say little.
+# Shops between shelves give 2.5 to 3.2 when the shelves are not drawn, so that the law must stand
+# for them too.
 EXPONENT: Final = 2.7
+# With the shelves drawn and paid for one by one, what is left is free space.
+EXPONENT_BETWEEN_SHELVES: Final = 2.0
 # The hand, pocket or basket in which a handset is carried.
 HANDSET_HEIGHT_M: Final = 1.1
 # Nearer than this the law has no meaning: body and hand decide.
 MIN_DISTANCE_M: Final = 1.0
-# Supermarket gondolas are 1.4 to 2.2 m high; a ray that passes above is not weakened.
-SHELF_HEIGHT_M: Final = 1.8
-# Goods on one shelf: 2 to 6 dB, depending on what stands there. Beyond the second shelf, what
-# arrives has come by way of the ceiling, whatever else is between.
-SHELF_LOSS_DB: Final = 4.0
-MAX_SHELF_LOSS_DB: Final = 10.0
-# Spread of sightings about the fitted law in recordings of an office, a mall and a library: 5.7 to
-# 7.2 dB.
-SIGMA_DB: Final = 6.0
+# From floor to floor, and what one slab takes and each further one (ITU-R P.1238, offices).
+STOREY_M: Final = 4.0
+SLAB_LOSS_DB: Final = 15.0
+FURTHER_SLAB_LOSS_DB: Final = 4.0
+
+# What changes within centimetres or seconds at one place: fading, channels, noise. Of the spread of
+# sightings about the best map of recorded walks (5.1 to 6.3 dB), the part that the next sighting
+# does not share.
+FAST_DB2: Final = 18.0
+# What the law is wrong by at a place, for as long as somebody stands there. About 30 dB2 in
+# recordings; less of that matters the more gateways differ by a known amount.
+LAW_DB2: Final = 8.0
+# Receivers in one recorded office differ by 3.2 dB.
+GATEWAY_DB2: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class RadioMap:
-    """expected_dbm, sigma_db: shape (gateways, cells), gateways in the order of the plan."""
+    """expected_dbm: at offset 0. slow_db2: variance of the map's own error, beside FAST_DB2.
+
+    Shape (gateways, cells), gateways in the order of the plans.
+    """
 
     expected_dbm: Floats
-    sigma_db: Floats
+    slow_db2: Floats
 
 
 def map_from_positions(
-    plan: FloorPlan, grid: Grid, shelf_loss_db: float = SHELF_LOSS_DB
+    floors: Sequence[FloorPlan], grid: Grid, radios: Iterable[GatewayRadio] = ()
 ) -> RadioMap:
-    """The map that needs nobody to measure anything."""
-    places = np.array([(place.x_m, place.y_m, place.z_m) for place in plan.gateways])
+    """The map that needs nobody to measure anything.
+
+    radios: what the gateways' calibration found, as far as there is one.
+    """
+    known = {radio.gateway_id: radio for radio in radios if radio.links > 0}
+    expected_dbm, slow_db2 = [], []
+    for floor, plan in enumerate(floors):
+        places = np.array([(place.x_m, place.y_m, place.z_m) for place in plan.gateways])
+        levels = np.array([abs(other.level - plan.level) for other in floors])[grid.floor]
+        levels = np.where(grid.floor == floor, 0, np.maximum(levels, 1))
+        exponent = EXPONENT_BETWEEN_SHELVES if plan.obstacles else EXPONENT
+        dbm = POWER_AT_1M_DBM - 10 * exponent * np.log10(_distance_m(grid, places, levels))
+        dbm -= np.where(levels > 0, SLAB_LOSS_DB + FURTHER_SLAB_LOSS_DB * (levels - 1), 0.0)
+        here = np.flatnonzero(grid.floor == floor)
+        if plan.obstacles:
+            crossed = _shelves_between(plan, grid.xy[here], places)
+            dbm[:, here] -= np.minimum(SHELF_LOSS_DB * crossed, MAX_SHELF_LOSS_DB)
+        own = [known.get(place.gateway_id) for place in plan.gateways]
+        offset_db = np.array([radio.offset_db if radio else 0.0 for radio in own])
+        offset_db2 = np.array([radio.offset_se_db**2 if radio else GATEWAY_DB2 for radio in own])
+        expected_dbm.append(dbm + offset_db[:, None])
+        slow_db2.append(np.broadcast_to((LAW_DB2 + offset_db2)[:, None], dbm.shape))
+    return RadioMap(np.concatenate(expected_dbm), np.concatenate(slow_db2))
+
+
+def _distance_m(grid: Grid, places: Floats, levels: npt.NDArray[np.intp]) -> Floats:
+    """From each gateway to a handset in each cell, (gateways, cells)."""
     flat_m = np.hypot(
         places[:, None, 0] - grid.xy[None, :, 0], places[:, None, 1] - grid.xy[None, :, 1]
     )
-    distance_m = np.maximum(np.hypot(flat_m, places[:, 2:] - HANDSET_HEIGHT_M), MIN_DISTANCE_M)
-    expected_dbm = POWER_AT_1M_DBM - 10 * EXPONENT * np.log10(distance_m)
-    if shelf_loss_db > 0.0 and plan.obstacles:
-        loss_db = shelf_loss_db * _shelves_between(plan, grid, places)
-        expected_dbm -= np.minimum(loss_db, MAX_SHELF_LOSS_DB)
-    return RadioMap(expected_dbm, np.full_like(expected_dbm, SIGMA_DB))
+    rise_m = places[:, 2:] - HANDSET_HEIGHT_M + STOREY_M * levels[None, :]
+    return np.maximum(np.hypot(flat_m, rise_m), MIN_DISTANCE_M)
 
 
-def _shelves_between(plan: FloorPlan, grid: Grid, places: Floats) -> Floats:
+def _shelves_between(plan: FloorPlan, xy: Floats, places: Floats) -> Floats:
     """How many obstacles a ray from each gateway to each cell passes below their tops."""
     above_m = places[:, 2] - HANDSET_HEIGHT_M
     # Of a ray that falls from the ceiling, only the part near the handset is below shelf tops.
     low_part = np.clip((SHELF_HEIGHT_M - HANDSET_HEIGHT_M) / np.maximum(above_m, 1e-6), 0.0, 1.0)
     low_part[above_m <= SHELF_HEIGHT_M - HANDSET_HEIGHT_M] = 1.0
-    start = grid.xy[None] + low_part[:, None, None] * (places[:, None, :2] - grid.xy[None])
-    ends = np.stack([np.broadcast_to(grid.xy, start.shape), start], axis=2)
+    start = xy[None] + low_part[:, None, None] * (places[:, None, :2] - xy[None])
+    ends = np.stack([np.broadcast_to(xy, start.shape), start], axis=2)
     rays = np.asarray(shapely.linestrings(ends))
     crossed = np.zeros(rays.shape)
     for polygon in plan.obstacles:

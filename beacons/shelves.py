@@ -1,4 +1,6 @@
-"""Shelves between two gateways: of a path between ceilings, only what dips below their tops."""
+"""What shelves take from a path; between two ceilings, only what dips below their tops."""
+
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -6,7 +8,13 @@ import shapely
 from shapely.geometry import Polygon as ShapelyPolygon
 
 from beacons.floor import FloorPlan
-from beacons.radio_map import MAX_SHELF_LOSS_DB, SHELF_HEIGHT_M, SHELF_LOSS_DB
+
+# Supermarket gondolas are 1.4 to 2.2 m high; a ray that passes above is not weakened.
+SHELF_HEIGHT_M: Final = 1.8
+# Goods on one shelf: 2 to 6 dB, depending on what stands there. Beyond the second shelf, what
+# arrives has come by way of the ceiling, whatever else is between.
+SHELF_LOSS_DB: Final = 4.0
+MAX_SHELF_LOSS_DB: Final = 10.0
 
 
 def blocked_db(floor: FloorPlan) -> npt.NDArray[np.float64]:

@@ -88,7 +88,7 @@ def watch(run: StoreWalks) -> Watched:
     left: dict[str, list[Left]] = {device: [] for device in run.devices}
     asked: list[Asked] = []
     elsewhere = 0
-    model = PresenceModel(run.plan)
+    model = PresenceModel([run.plan])
     state = PresenceState(model)
     for call in run.calls:
         for event in step(model, state, call.heard, call.now_s):

@@ -186,7 +186,7 @@ def rss_mb() -> float:
 
 
 def _presence(crowd: PresenceCrowd, handsets: int) -> Step:
-    model = PresenceModel(crowd.plan)
+    model = PresenceModel([crowd.plan])
     # Those who have left are tracked for a while longer.
     state = PresenceState(model, ceiling=2 * handsets)
     return lambda heard, now_s: step(model, state, heard, now_s)

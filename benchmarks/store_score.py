@@ -101,7 +101,7 @@ class StoreScore:
 
 def store_score(run: StoreWalks) -> StoreScore:
     """Let presence hear the run, and judge what it says."""
-    model = PresenceModel(run.plan)
+    model = PresenceModel([run.plan])
     state = PresenceState(model)
     judge = Judge(run)
     for call in run.calls:

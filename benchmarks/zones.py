@@ -5,7 +5,6 @@ Run from the root of the repository:
 """
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, Final
 
 import shapely
@@ -15,7 +14,7 @@ from beacons.cell_filter import TICK_S
 from beacons.floor import FloorPlan, GatewayPlace, Polygon, Zone, ZoneKind
 from beacons.heard import Heard
 from beacons.presence import PresenceModel, PresenceState, estimates, step
-from beacons.radio_map import map_from_positions
+from beacons.survey import Survey, SurveyPoint
 
 # The recordings do not say how high the radios hang; a receiver on a wall or desk edge is about
 # as far above a handset as this.
@@ -36,12 +35,13 @@ class CorsiaEstimator:
         self,
         anchors: Mapping[str, tuple[float, float]],
         zones: Mapping[str, BaseGeometry],
-        survey: Any = None,  # noqa: ARG002  (the seam is RadioMap; a survey is not used yet)
+        survey: Any = None,
     ) -> None:
-        # The scorer tells no walls, so nothing is known to weaken a signal.
-        self._model = PresenceModel(
-            _plan(anchors, zones), partial(map_from_positions, shelf_loss_db=0.0), lag_s=0.0
-        )
+        """survey: data frame of x, y, anchor_id, rssi_mean, rssi_std, n, seconds; None: none."""
+        plan = _plan(anchors, zones)
+        surveys = [] if survey is None else [_survey(plan.floor_id, survey)]
+        self._model = PresenceModel([plan], surveys=surveys, lag_s=0.0)
+        self._gateways = frozenset(anchors)
         self.reset()
 
     def reset(self) -> None:
@@ -79,7 +79,21 @@ class CorsiaEstimator:
             for one in self._waiting
         ]
         self._waiting = []
-        step(self._model, self._state, heard, t + self._offset_s + _EDGE_S)
+        # All anchors are at work: the recordings have no other device that would show it.
+        step(self._model, self._state, heard, t + self._offset_s + _EDGE_S, self._gateways)
+
+
+def _survey(floor_id: str, rows: Any) -> Survey:
+    return Survey(
+        "installer",
+        tuple(
+            SurveyPoint(floor_id, x, y, anchor_id, mean, sd, n, seconds)
+            for x, y, anchor_id, mean, sd, n, seconds in zip(
+                rows.x, rows.y, rows.anchor_id, rows.rssi_mean, rows.rssi_std, rows.n,
+                rows.seconds, strict=True,
+            )
+        ),
+    )  # fmt: skip
 
 
 def _plan(

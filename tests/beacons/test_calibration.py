@@ -150,7 +150,7 @@ def test_shelves_in_the_way_of_low_gateways_are_not_their_fault() -> None:
 
 
 def _level_dbm(one: GatewayPlace, other: GatewayPlace) -> float:
-    from beacons.radio_map import SHELF_LOSS_DB
+    from beacons.shelves import SHELF_LOSS_DB
 
     away_m = float(np.hypot(one.x_m - other.x_m, one.y_m - other.y_m))
     crosses = (one.x_m < 10) != (other.x_m < 10)

@@ -63,7 +63,7 @@ def test_a_good_plan_has_no_faults() -> None:
 def test_each_fault_of_a_plan_has_its_sentence(plan: FloorPlan, words: str) -> None:
     assert any(words in fault for fault in check_plan(plan)), check_plan(plan)
     with pytest.raises(PlanError, match="ground"):
-        build_grid(plan)
+        build_grid([plan])
 
 
 def test_a_point_is_in_the_zone_of_highest_priority_or_in_none() -> None:
@@ -76,7 +76,7 @@ def test_a_point_is_in_the_zone_of_highest_priority_or_in_none() -> None:
 
 
 def test_no_two_cells_are_neighbours_through_a_shelf() -> None:
-    grid = build_grid(GOOD, cell_m=0.5)
+    grid = build_grid([GOOD], cell_m=0.5)
     for link, shift in ((grid.right, 1), (grid.down, grid.columns)):
         for cell in np.flatnonzero(link):
             (x0, y0), (x1, y1) = grid.xy[cell], grid.xy[cell + shift]
@@ -89,7 +89,7 @@ def test_no_two_cells_are_neighbours_through_a_shelf() -> None:
 
 def test_a_thin_wall_separates_cells() -> None:
     wall = rectangle(5.99, 0, 6.01, 8)
-    grid = build_grid(replace(GOOD, obstacles=(wall,)))
+    grid = build_grid([replace(GOOD, obstacles=(wall,))])
     left = grid.xy[:, 0] < 6
     crossing = left[:-1] & ~left[1:] & (np.arange(1, len(left)) % grid.columns != 0)
     assert crossing.any()
@@ -97,7 +97,7 @@ def test_a_thin_wall_separates_cells() -> None:
 
 
 def test_cells_carry_their_share_of_each_zone() -> None:
-    grid = build_grid(replace(GOOD, zones=GOOD.zones[:1]), cell_m=0.5)
+    grid = build_grid([replace(GOOD, zones=GOOD.zones[:1])], cell_m=0.5)
     assert np.allclose(grid.zone_share.sum(axis=1), 1.0)
     x = grid.xy[:, 0]
     assert (grid.zone_share[x < 5, 0] == 1.0).all()
@@ -105,6 +105,6 @@ def test_cells_carry_their_share_of_each_zone() -> None:
 
 
 def test_a_large_floor_gets_larger_cells() -> None:
-    grid = build_grid(replace(GOOD, outline=rectangle(0, 0, 120, 80)))
+    grid = build_grid([replace(GOOD, outline=rectangle(0, 0, 120, 80))])
     assert grid.rows * grid.columns <= MAX_CELLS
     assert grid.cell_m > 2.0

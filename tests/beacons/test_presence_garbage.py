@@ -20,7 +20,7 @@ PLAN = FloorPlan(
     zones=(Zone("z", "Z", ZoneKind.PROMO, ((0, 0), (3, 0), (3, 6), (0, 6))),),
     gateways=(GatewayPlace("g1", 1, 1, 3), GatewayPlace("g2", 5, 5, 3)),
 )
-MODEL = PresenceModel(PLAN)
+MODEL = PresenceModel([PLAN])
 
 numbers = st.floats(allow_nan=True, allow_infinity=True)
 near_now = st.floats(NOW_S - 30, NOW_S + 30)
@@ -50,7 +50,9 @@ def test_nothing_that_arrives_breaks_the_state(
         p = state.rows.p[:n]
         assert np.isfinite(p).all()
         assert (p >= 0).all()
-        assert p.sum(axis=(1, 2)) == pytest.approx(np.ones(n), abs=1e-3)
+        assert np.isfinite(state.rows.offset_db[:n]).all()
+        assert (state.rows.offset_db2[:n] > 0).all()
+        assert p.sum(axis=1) == pytest.approx(np.ones(n), abs=1e-3)
         for estimate in estimates(MODEL, state).values():
             assert 0.0 <= estimate.confidence <= 1.0 + 1e-3
             assert 0.0 <= estimate.x_m <= 6.0
