@@ -13,6 +13,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from beacons.cell_filter import TICK_S
+from beacons.heard import tick_of
 from beacons.presence import PresenceModel, PresenceState
 
 # Changed whenever an older checkpoint would be misread.
@@ -71,6 +73,7 @@ def restore(
 ) -> PresenceState:
     """The state at the time of the checkpoint. Raises MalformedCheckpoint.
 
+    Nobody listened since: the time until `now_s` does not count as the handsets' silence.
     ceiling: of tracked handsets; None: the usual one. Of more handsets than that, none is kept.
     """
     if len(data) > MAX_BYTES:
@@ -113,6 +116,9 @@ def _restored(
     tick = int(kept["next_tick"])
     state.next_tick = None if tick < 0 else tick
     rows = state.rows
+    if state.next_tick is not None:
+        missed = max(0, tick_of(now_s - model.lag_s) - state.next_tick)
+        rows.last_s[:count] += missed * TICK_S
     rows.zone_p[:count] = rows.p[:count] @ model.zone_share
     rows.xy[:count] = rows.p[:count] @ model.xy
     return state

@@ -38,8 +38,9 @@ from db.redis_server import embedded_redis
 from engine.fcm import FcmTransport
 from engine.fcm_credential import service_account
 from engine.identities import Identities
+from engine.owning import load_store_engine, write_news
 from engine.push import Sender, claim_due
-from engine.run import OVERLAP, load_store_engine, refresh_identities, write_news
+from engine.run import OVERLAP, refresh_identities
 from engine.store import StoreEngine
 from firmware_sim.crowd import Crowd, Switchboard
 from firmware_sim.fake_fcm import FakeFcm
@@ -156,7 +157,7 @@ async def rehearse_fast(
             clock=clock,
             database=database,
             live=live,
-            store=await load_store_engine(database, floor.store_id, identities, clock.now()),
+            store=await load_store_engine(database, floor.store_id, identities, clock),
             identities=identities,
             sender=Sender(database, live, transport, clock),
             gateways=FastGateways(floor, namespace, outage),

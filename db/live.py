@@ -5,6 +5,7 @@
 | `{store:S}:sightings` | stream | trimmed at STREAM_MAX | batches on their way to the engine |
 | `{store:S}:seqs` | hash | 2 days idle | `gateway:boot` -> last sequence number taken |
 | `{store:S}:here` | hash | 2 minutes idle | handset -> where presence believes it is |
+| `{store:S}:presence` | string | CHECKPOINT_EXPIRE_S | a checkpoint of presence |
 | `{store:S}:owner` | string | LEASE_S | the engine process that owns the store |
 | `{shopper:P}:sends` | sorted set | 8 days | sends reserved: `decision|campaign|visit` by time |
 | `{store:S}:counts` | hash | never | what the engine counted of the store's stream |
@@ -12,8 +13,8 @@
 | `rate:C` | string | its period | requests of one client (GCRA) |
 
 All of it can be lost: batches of the last moments are sent again or counted as lost, sequence
-numbers stand in SQL too, caps are counted from SQL and handed in with each reservation, and the
-live picture forms again within seconds.
+numbers stand in SQL too, caps are counted from SQL and handed in with each reservation, and
+presence and the live picture form again within seconds.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -36,6 +37,10 @@ STREAM_MAX: Final = 100_000
 SEQS_EXPIRE_S: Final = 2 * 86_400
 HERE_EXPIRE_S: Final = 120
 SENDS_EXPIRE_S: Final = WEEK_S + 86_400
+# What is older is refused when it is restored; Redis need not keep it.
+CHECKPOINT_EXPIRE_S: Final = 20
+# The fullest store planned for, 2,000 handsets at some 4 kB each, twice over.
+CHECKPOINT_MAX_BYTES: Final = 16_000_000
 LEASE_S: Final = 10
 WAKE: Final = "outbox:wake"
 WAKE_EXPIRE_S: Final = 60
@@ -293,6 +298,19 @@ class Live:
             for name, place in packed.items()
         }
 
+    # --- presence, for an engine that goes on ------------------------------------------------
+    async def keep_checkpoint(self, store_id: str, checkpoint: bytes) -> bool:
+        """Keep it for the next engine of the store; False when it is too large to be kept."""
+        if len(checkpoint) > CHECKPOINT_MAX_BYTES:
+            return False
+        await self.redis.set(_presence(store_id), checkpoint, ex=CHECKPOINT_EXPIRE_S)
+        return True
+
+    async def checkpoint(self, store_id: str) -> bytes | None:
+        """What was kept last; None when there is none, or none that is young enough."""
+        found: Any = await self.redis.get(_presence(store_id))
+        return None if found is None else bytes(found)
+
     # --- counters and wake-ups ----------------------------------------------------------------
     async def count(self, store_id: str, counted: Mapping[str, int]) -> None:
         """Add to what the engine counted of a store's stream."""
@@ -339,6 +357,10 @@ def _stream(store_id: str) -> str:
 
 def _here(store_id: str) -> str:
     return f"{{store:{store_id}}}:here"
+
+
+def _presence(store_id: str) -> str:
+    return f"{{store:{store_id}}}:presence"
 
 
 def _sends(shopper_id: str) -> str:

@@ -150,6 +150,16 @@ async def open_walk_of(tx: AsyncConnection, handset_id: str, now: datetime) -> O
     return None if row is None else OpenWalk(handset_id, row.store_id, row.survey_id, row.opened_at)
 
 
+async def walking_in(tx: AsyncConnection, store_id: str, now: datetime) -> frozenset[str]:
+    """The handsets that a store is being surveyed with: who carries them is no shopper."""
+    rows = await tx.scalars(
+        select(survey_walks.c.handset_id).where(
+            survey_walks.c.store_id == store_id, survey_walks.c.open_until > now
+        )
+    )
+    return frozenset(rows.all())
+
+
 async def close_walk(tx: AsyncConnection, walk: OpenWalk) -> None:
     """The walk is over: who walked it, and the taps, are forgotten."""
     await tx.execute(delete(survey_walks).where(survey_walks.c.survey_id == walk.survey_id))

@@ -80,7 +80,20 @@ async def close_visit(tx: AsyncConnection, visit_id: str, at: datetime) -> None:
 async def enter_zone(
     tx: AsyncConnection, visit_id: str, zone_id: str, at: datetime, confidence: float
 ) -> None:
-    """A stay in a zone begins."""
+    """A stay in a zone begins, and any other is over.
+
+    One that is open already goes on: an engine that began anew tells it once more.
+    """
+    open_zone: str | None = await tx.scalar(
+        select(zone_visits.c.zone_id)
+        .where(zone_visits.c.visit_id == visit_id, zone_visits.c.left_at.is_(None))
+        .order_by(zone_visits.c.id.desc())
+        .limit(1)
+    )
+    if open_zone == zone_id:
+        return
+    if open_zone is not None:
+        await leave_zones(tx, visit_id, at)
     await tx.execute(
         zone_visits.insert().values(
             visit_id=visit_id, zone_id=zone_id, entered_at=at, confidence=confidence
@@ -95,6 +108,21 @@ async def leave_zones(tx: AsyncConnection, visit_id: str, at: datetime) -> None:
         .where(zone_visits.c.visit_id == visit_id, zone_visits.c.left_at.is_(None))
         .values(left_at=at)
     )
+
+
+async def open_stays(tx: AsyncConnection, store_id: str) -> dict[str, str]:
+    """handset -> the zone that it is in, of the visits to a store that nobody has closed."""
+    rows = await tx.execute(
+        select(visits.c.handset_id, zone_visits.c.zone_id)
+        .join(zone_visits, zone_visits.c.visit_id == visits.c.id)
+        .where(
+            visits.c.store_id == store_id,
+            visits.c.left_at.is_(None),
+            zone_visits.c.left_at.is_(None),
+        )
+        .order_by(zone_visits.c.id)
+    )
+    return {row.handset_id: row.zone_id for row in rows}
 
 
 async def can_visit(tx: AsyncConnection, shopper_id: str) -> bool:

@@ -58,6 +58,13 @@ class Canaries:
         """What waits to be written."""
         return self._sums.hours()
 
+    def follow(self, gateway_ids: Iterable[str], now_s: float) -> None:
+        """The store has these gateways from now on; of those that stay, all is still known."""
+        gateway_ids = frozenset(gateway_ids)
+        self.liveness.follow(gateway_ids, now_s)
+        self._gateway_ids = gateway_ids
+        self._gateway_of = canary.gateway_of(gateway_ids)
+
     async def write(self, tx: AsyncConnection, store_id: str, now: datetime) -> None:
         """Add the sums to SQL when it is time; follow it with `wrote` when the transaction is
         through, and with nothing when it is not."""

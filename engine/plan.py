@@ -5,10 +5,16 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from beacons.calibration import GatewayRadio
 from beacons.dwell import DwellCurve, dwell_curves
 from beacons.floor import PlanError, Zone, ZoneKind
 from beacons.presence import PresenceModel
 from beacons.store_plan import StorePlan
+from beacons.survey import Survey
+from db import gateway_radios, stores, surveys
 from offers.situation import ZoneRole
 
 # Where people pay, ask or only pass, nobody is messaged (DESIGN 7).
@@ -18,9 +24,30 @@ QUIET_KINDS: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class EnginePlan:
-    """One store, ready to work with. It has one floor."""
+class PlanVersion:
+    """When the store was last imported, calibrated and surveyed; None: never."""
 
+    saved_at: datetime | None
+    calibrated_at: datetime | None
+    surveyed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSource:
+    """All that a store's plan is made from, as SQL has it."""
+
+    version: PlanVersion
+    store: StorePlan
+    control_salt: str
+    radios: tuple[GatewayRadio, ...] = ()
+    surveys: tuple[Survey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EnginePlan:
+    """One store, ready to work with."""
+
+    version: PlanVersion
     store: StorePlan
     model: PresenceModel
     zones: dict[str, Zone]
@@ -54,20 +81,50 @@ class EnginePlan:
         return at.astimezone(self.tz)
 
 
-def engine_plan(store: StorePlan, control_salt: str) -> EnginePlan:
-    """The plan ready for work. Raises PlanError when it has faults, or not just one floor."""
-    if len(store.floors) != 1:
-        raise PlanError("-", [f"the store has {len(store.floors)} floors, one is supported"])
-    floor = store.floors[0]
+async def plan_version(tx: AsyncConnection, store_id: str) -> PlanVersion:
+    """What a running engine compares with its own, to see that it must be made anew."""
+    return PlanVersion(
+        saved_at=await stores.changed_at(tx, store_id),
+        calibrated_at=await gateway_radios.changed_at(tx, store_id),
+        surveyed_at=await surveys.changed_at(tx, store_id),
+    )
+
+
+async def read_plan(tx: AsyncConnection, store_id: str) -> PlanSource:
+    """What the plan of a store is made from. Raises PlanError when it cannot be read."""
+    # The version first: what is saved while we read only makes us read again.
+    version = await plan_version(tx, store_id)
+    try:
+        store = await stores.load_store(tx, store_id)
+    except msgspec.ValidationError as error:
+        raise PlanError(store_id, ["another version wrote it in another form"]) from error
+    assert store is not None, "stores are never deleted"
+    return PlanSource(
+        version=version,
+        store=store,
+        control_salt=await stores.control_salt(tx, store_id),
+        radios=tuple(await gateway_radios.load(tx, store_id)),
+        surveys=tuple(await surveys.load(tx, store_id)),
+    )
+
+
+def engine_plan(source: PlanSource) -> EnginePlan:
+    """The plan ready for work; takes seconds where the store is large, so call it in a thread.
+
+    Raises PlanError when the plan has faults.
+    """
+    store = source.store
     try:
         tz = ZoneInfo(store.tz)
     except (ZoneInfoNotFoundError, ValueError) as error:
-        raise PlanError(floor.floor_id, [f"this machine knows no time zone {store.tz}"]) from error
+        raise PlanError(store.store_id, [f"this machine knows no time zone {store.tz}"]) from error
+    zones = [zone for floor in store.floors for zone in floor.zones]
     return EnginePlan(
+        version=source.version,
         store=store,
-        model=PresenceModel(floor),
-        zones={zone.zone_id: zone for zone in floor.zones},
+        model=PresenceModel(store.floors, store.connectors, source.radios, source.surveys),
+        zones={zone.zone_id: zone for zone in zones},
         tz=tz,
-        control_salt=control_salt,
-        dwell=dwell_curves(floor.zones, ()),
+        control_salt=source.control_salt,
+        dwell=dwell_curves(zones, ()),
     )

@@ -1,50 +1,42 @@
 """One store at work: batches in, presence on, visits and decisions out, in one transaction.
 
-Everything in memory can be rebuilt: presence forms again within seconds, open visits are read back
-from SQL. Events whose transaction failed are kept and tried again; the stream is acknowledged only
-after they are written.
+Everything in memory can be rebuilt: presence goes on from a checkpoint or forms again within
+seconds, open visits are read back from SQL. Events whose transaction failed are kept and tried
+again; the stream is acknowledged only after they are written.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, assert_never
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from beacons.presence import Heard, PresenceState, estimates, step
-from beacons.sighting import WINDOW_MS, Batch, MalformedBatch, Sighting, decode_batch
+from beacons import presence_checkpoint
+from beacons.floor import ZoneKind
+from beacons.presence import PresenceState, estimates, step
+from beacons.presence_checkpoint import MalformedCheckpoint
 from beacons.zone_events import Appeared, Dwelling, Entered, Gone, Left, ZoneEvent
 from config.log import short
-from db import gateways, visits
+from db import gateways, surveys, visits
 from db.handsets import keep_until
 from db.live import Here, Live, StreamEntry
 from db.visits import Visit
 from engine.canaries import Canaries
 from engine.decisions import Reserved, Taken, decide_here
 from engine.identities import Identities, Owner
+from engine.intake import Intake, Used
 from engine.plan import EnginePlan
+from engine.resumed import RESUME_WITHIN, Resumed
 
 log = logging.getLogger(__name__)
 
-# Older sightings (a gateway that was cut off) may not cause a push (DESIGN 4).
-FRESH_S: Final = 120.0
-# A shopper whose engine was restarted goes on with the same visit.
-RESUME_WITHIN: Final = timedelta(minutes=5)
 # A shopper who stands still causes no events: this often it is written that they are still here.
 HEARD_NOTED_EVERY: Final = timedelta(minutes=1)
 # Presence is about two seconds behind; a belief much older is no ground for an offer.
 DECIDE_WITHIN: Final = timedelta(seconds=10)
-
-
-@dataclass(frozen=True, slots=True)
-class Used:
-    """A batch that has been taken in and must be noted in SQL."""
-
-    gateway_id: str
-    batch: Batch
 
 
 class StoreEngine:
@@ -61,27 +53,78 @@ class StoreEngine:
         self.state = PresenceState(plan.model)
         self.canaries = Canaries(plan.gateway_ids, now.timestamp())
         self.counts: Counter[str] = Counter()
-        self._identities = identities
+        self._intake = Intake(identities, self.canaries, progress, self.counts)
         self._visits: dict[str, Visit] = {}  # as SQL has them
         self._draft: dict[str, Visit] = {}  # as they will be when the transaction is through
-        self._awaited: dict[str, Visit] = {}  # resumed, and their handsets not heard since
+        self._resumed = Resumed()
+        self._is_catching_up = False
         self._reserved: list[Reserved] = []
-        self._owners: dict[str, Owner] = {}
-        self._last_seq = {(one.gateway_id, one.boot): one.last_seq for one in progress}
         self._unwritten: list[ZoneEvent] = []
         self._used: list[Used] = []
 
-    def resume(self, open_visits: Sequence[Visit], now: datetime) -> list[Visit]:
-        """Go on with the visits that were open a moment ago; those too old, to be closed."""
+    @property
+    def store_id(self) -> str:
+        return self.plan.store.store_id
+
+    def resume(
+        self, open_visits: Sequence[Visit], open_stays: Mapping[str, str], now: datetime
+    ) -> list[Visit]:
+        """Go on with the visits that were open a moment ago; those too old, to be closed.
+
+        open_stays: handset -> the zone that SQL has it in.
+        """
         stale = []
         for visit in open_visits:
             if now - visit.last_heard_at <= RESUME_WITHIN:
                 self._visits[visit.handset_id] = visit
-                self._awaited[visit.handset_id] = visit
-                self._owners[visit.handset_id] = Owner(visit.handset_id, visit.shopper_id)
+                self._intake.owners[visit.handset_id] = Owner(visit.handset_id, visit.shopper_id)
             else:
                 stale.append(visit)
+        self._resumed.wait_for(self._visits.values(), open_stays, now.timestamp())
         return stale
+
+    def checkpoint(self) -> bytes:
+        """Presence as it is, for the next engine. Only what it told of and SQL has may be in it:
+        ask when there is no news."""
+        return presence_checkpoint.save(self.plan.model, self.state)
+
+    def restore(self, checkpoint: bytes, now: datetime) -> bool:
+        """Go on with the presence of the engine before; False when it is of no use. After `resume`,
+        before anything is heard."""
+        now_s = now.timestamp()
+        try:
+            self.state = presence_checkpoint.restore(self.plan.model, checkpoint, now_s)
+        except MalformedCheckpoint as error:
+            log.info("presence forms anew", extra={"store": self.store_id, "why": str(error)})
+            return False
+        # Nobody listened in between: that nothing was heard says nothing.
+        self._is_catching_up = True
+        self._resumed.restored(estimates(self.plan.model, self.state), now_s)
+        return True
+
+    def take_up(self, plan: EnginePlan, now: datetime) -> None:
+        """Work with this plan from now on. Call it when there is no news.
+
+        Visits go on; so does presence where the floor is the same, otherwise it forms anew.
+        """
+        now_s = now.timestamp()
+        said = estimates(self.plan.model, self.state)
+        checkpoint = self.checkpoint()
+        known = {one for one, zone in self.plan.zones.items() if _is_kind(plan, one, zone.kind)}
+        dwell = {one: self.plan.dwell[one] for one in known}
+        self.canaries.follow(plan.gateway_ids, now_s)
+        self.plan = replace(plan, dwell={**plan.dwell, **dwell})
+        try:
+            self.state = presence_checkpoint.restore(plan.model, checkpoint, now_s)
+        except MalformedCheckpoint as error:
+            log.info("presence forms anew", extra={"store": self.store_id, "why": str(error)})
+            self.state = PresenceState(plan.model)
+            stays = {one: here.zone_id for one, here in said.items() if here.zone_id is not None}
+            self._resumed.wait_for(self._visits.values(), stays, now_s)
+
+    def is_surveyed_with(self, handset_ids: frozenset[str]) -> None:
+        """Staff walk a survey with these handsets now: they are no shoppers."""
+        self._intake.surveying = handset_ids
 
     def reread(self, open_visits: Sequence[Visit]) -> None:
         """Take SQL's word for which visits are open: a commit may have gone through although its
@@ -91,19 +134,19 @@ class StoreEngine:
     def hear(self, entries: Sequence[StreamEntry], now: datetime) -> None:
         """Take in what the gateways sent and let presence go on to `now`."""
         now_s = now.timestamp()
-        self._identities.turn_to(now_s)
-        heard: list[Heard] = []
-        for entry in entries:
-            batch = self._fresh_batch(entry)
-            if batch is not None:
-                self._used.append(Used(entry.gateway_id, batch))
-                rest = self.canaries.take(entry.gateway_id, batch.sightings)
-                self.counts["canary_sightings"] += len(batch.sightings) - len(rest)
-                heard += self._heard(entry.gateway_id, rest, now_s)
-        events = step(self.plan.model, self.state, heard, now_s)
-        for event in events:
-            self._awaited.pop(event.device, None)
-        self._unwritten += [*events, *self._not_come_back(now)]
+        heard, used = self._intake.take(entries, now_s)
+        self._used += used
+        if self._is_catching_up:
+            self._is_catching_up = False
+            events = step(self.plan.model, self.state, heard, now_s, listening=())
+            self._unwritten += self._resumed.caught_up(events, now_s)
+        else:
+            listening = self.canaries.liveness.listening(now_s)
+            events = step(self.plan.model, self.state, heard, now_s, listening)
+            self._unwritten += self._resumed.settle(events)
+        if self._resumed.is_open:
+            said = estimates(self.plan.model, self.state)
+            self._unwritten += self._resumed.over(said, now)
 
     async def write(self, tx: AsyncConnection, live: Live, now: datetime) -> list[Taken]:
         """Put into SQL what has happened since the last `wrote`; the decisions taken.
@@ -122,7 +165,7 @@ class StoreEngine:
             if decided is not None:
                 taken.append(decided)
         await self._note_heard(tx)
-        await self.canaries.write(tx, self.plan.store.store_id, now)
+        await self.canaries.write(tx, self.store_id, now)
         return taken
 
     def wrote(self) -> None:
@@ -150,18 +193,6 @@ class StoreEngine:
             for device, one in estimates(self.plan.model, self.state).items()
         }
 
-    def _not_come_back(self, now: datetime) -> list[ZoneEvent]:
-        """The ends of resumed visits whose handsets presence never saw: it cannot tell of them."""
-        over = [
-            visit for visit in self._awaited.values() if now - visit.last_heard_at > RESUME_WITHIN
-        ]
-        for visit in over:
-            del self._awaited[visit.handset_id]
-        return [
-            Gone(visit.handset_id, now.timestamp(), visit.last_heard_at.timestamp())
-            for visit in over
-        ]
-
     async def _note_heard(self, tx: AsyncConnection) -> None:
         for device, one in estimates(self.plan.model, self.state).items():
             visit = self._draft.get(device)
@@ -170,59 +201,17 @@ class StoreEngine:
                 await visits.heard_until(tx, visit.visit_id, heard_at)
                 self._draft[device] = replace(visit, last_heard_at=heard_at)
 
-    def _fresh_batch(self, entry: StreamEntry) -> Batch | None:
-        try:
-            batch = decode_batch(entry.data)
-        except MalformedBatch:
-            # The API decoded it before: only a writer that is not ours could have put it here.
-            self.counts["malformed_batches"] += 1
-            log.warning("stream entry is no batch", extra={"gateway": entry.gateway_id})
-            return None
-        spool = (entry.gateway_id, batch.boot)
-        last = self._last_seq.get(spool, 0)
-        if batch.seq <= last:
-            self.counts["repeated_batches"] += 1
-            return None
-        self.counts["missing_batches"] += batch.seq - last - 1
-        self._last_seq[spool] = batch.seq
-        return batch
-
-    def _heard(self, gateway_id: str, sightings: Sequence[Sighting], now_s: float) -> list[Heard]:
-        heard = []
-        for sighting in sightings:
-            end_s = (sighting.at_ms + WINDOW_MS) / 1_000
-            if now_s - end_s > FRESH_S:
-                self.counts["late_sightings"] += 1
-                continue
-            owner = (
-                self._identities.owner(sighting.identifier) if (sighting.kind == "ceid") else None
-            )
-            if owner is None:
-                self.counts["unknown_sightings"] += 1
-                continue
-            self._owners[owner.handset_id] = owner
-            heard.append(
-                Heard(
-                    device=owner.handset_id,
-                    gateway_id=gateway_id,
-                    at_s=sighting.at_ms / 1_000,
-                    count=sighting.count,
-                    mean_rssi_dbm=sighting.mean_rssi_dbm,
-                    max_rssi_dbm=float(sighting.max_rssi_dbm),
-                )
-            )
-        self.counts["resolved_sightings"] += len(heard)
-        return heard
-
     async def _write_event(
         self, tx: AsyncConnection, live: Live, event: ZoneEvent, now: datetime
     ) -> Taken | None:
         at = datetime.fromtimestamp(event.at_s, UTC)
-        if isinstance(event, Appeared):
-            await self._visit(tx, event.device, at)
+        if isinstance(event, Left | Gone) and event.device not in self._draft:
+            # Of a visit that was closed before, or never was one.
+            if isinstance(event, Gone):
+                self._intake.owners.pop(event.device, None)
             return None
-        visit = await self._visit(tx, event.device, at)
-        if visit is None:
+        visit = await self._visit(tx, event.device, at, now)
+        if visit is None or isinstance(event, Appeared):
             return None
         match event:
             case Entered():
@@ -230,6 +219,8 @@ class StoreEngine:
                 await visits.enter_zone(tx, visit.visit_id, event.zone_id, since, event.confidence)
                 await visits.heard_until(tx, visit.visit_id, at)
             case Dwelling():
+                if event.device in self._intake.surveying:
+                    return None
                 if now - at > DECIDE_WITHIN:
                     # It waited for a database that was away: who knows where they are now.
                     self.counts["dwells_too_old"] += 1
@@ -243,22 +234,31 @@ class StoreEngine:
                 await visits.close_visit(tx, visit.visit_id, last)
                 await keep_until(tx, [visit.shopper_id], last)
                 del self._draft[event.device]
-                self._owners.pop(event.device, None)
+                self._intake.owners.pop(event.device, None)
             case _:
                 assert_never(event)
         return None
 
-    async def _visit(self, tx: AsyncConnection, handset_id: str, at: datetime) -> Visit | None:
-        """The handset's open visit, begun now if there is none; None when it has been erased."""
-        owner = self._owners.get(handset_id)
+    async def _visit(
+        self, tx: AsyncConnection, handset_id: str, at: datetime, now: datetime
+    ) -> Visit | None:
+        """The handset's open visit, begun if there is none; None when it has been erased, or when a
+        survey is walked with it."""
+        owner = self._intake.owners.get(handset_id)
         if owner is None or not await visits.can_visit(tx, owner.shopper_id):
             self._draft.pop(handset_id, None)
             log.info("events of an erased handset dropped", extra={"handset": short(handset_id)})
             return None
         visit = self._draft.get(handset_id)
         if visit is None:
-            visit = await visits.open_visit(
-                tx, owner.shopper_id, self.plan.store.store_id, handset_id, at
-            )
+            # Asked again here: a survey may have been opened a moment ago.
+            if await surveys.open_walk_of(tx, handset_id, now) is not None:
+                return None
+            visit = await visits.open_visit(tx, owner.shopper_id, self.store_id, handset_id, at)
             self._draft[handset_id] = visit
         return visit
+
+
+def _is_kind(plan: EnginePlan, zone_id: str, kind: ZoneKind) -> bool:
+    """Whether the plan has that zone, and it is of that kind."""
+    return zone_id in plan.zones and plan.zones[zone_id].kind is kind

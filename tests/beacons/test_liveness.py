@@ -22,6 +22,37 @@ def test_a_gateway_that_reports_listens_until_it_has_been_silent_too_long() -> N
     assert lives.listening(NOW_S + LISTENS_WITHIN_S + 1) == frozenset()
 
 
+def test_a_gateway_that_reports_each_second_is_soon_known_to_be_silent() -> None:
+    lives = _liveness()
+    for second in range(30):
+        lives.reported("a", NOW_S + second)
+    for window in range(3):
+        lives.reported("b", NOW_S + 10 * window)
+    last_s = NOW_S + 29
+
+    assert lives.listening(last_s + 5) == {"a", "b"}
+    assert lives.listening(last_s + 8) == {"b"}
+    # One that comes back after an hour is not thought to be slow for ever.
+    lives.reported("a", last_s + 3_600)
+    for second in range(30):
+        lives.reported("a", last_s + 3_601 + second)
+    assert lives.listening(last_s + 3_630 + 10) == frozenset()
+
+
+def test_gateways_that_stay_are_known_when_others_come_and_go() -> None:
+    lives = _liveness()
+    lives.reported("a", NOW_S + 100)
+
+    lives.follow(["a", "c"], NOW_S + 101)
+
+    assert [lives.life(one, NOW_S + 102) for one in ("a", "b", "c")] == [
+        Life.LISTENING,
+        Life.UNKNOWN,
+        Life.UNKNOWN,
+    ]
+    assert lives.life("c", NOW_S + 101 + SENDS_WITHIN_S) is Life.DEAD
+
+
 def test_one_that_is_heard_and_says_nothing_is_deaf() -> None:
     lives = _liveness()
     lives.reported("a", NOW_S)

@@ -10,6 +10,8 @@ import pytest
 
 import db.live
 from db.live import (
+    CHECKPOINT_EXPIRE_S,
+    CHECKPOINT_MAX_BYTES,
     HERE_EXPIRE_S,
     LEASE_S,
     SENDS_EXPIRE_S,
@@ -198,6 +200,7 @@ async def test_what_is_not_kept_up_expires(live: Live) -> None:
     await live.picture(STORE, {"h-1": HERE})
     await live.reserve(SHOPPER, a_send(1), [], DEFAULT_LIMITS)
     await live.hold_lease(STORE, "me")
+    assert await live.keep_checkpoint(STORE, b"presence")
     await live.append(STORE, "gw-1", a_batch(1))
     await live.wake_push()
     await live.rate("gw-1", NOW, per_minute=60, burst=1)
@@ -207,10 +210,22 @@ async def test_what_is_not_kept_up_expires(live: Live) -> None:
 
     assert expires_s.pop("{store:store-1}:here") == pytest.approx(HERE_EXPIRE_S, abs=1)
     assert expires_s.pop("{shopper:shopper-1}:sends") == pytest.approx(SENDS_EXPIRE_S, abs=1)
+    kept_s = expires_s.pop("{store:store-1}:presence")
+    assert kept_s == pytest.approx(CHECKPOINT_EXPIRE_S, abs=1)
     # A counter, and the stream itself: bounded by its length.
     unbounded = {key for key, ttl in expires_s.items() if ttl == -1}
     assert unbounded == {"{store:store-1}:counts", "{store:store-1}:sightings"}
     assert all(0 <= expires_s[key] <= 2 * 86_400 for key in expires_s.keys() - unbounded)
+
+
+async def test_a_checkpoint_is_kept_unless_it_is_huge(live: Live) -> None:
+    assert await live.checkpoint(STORE) is None
+    assert await live.keep_checkpoint(STORE, b"\x00presence")
+
+    assert not await live.keep_checkpoint(STORE, bytes(CHECKPOINT_MAX_BYTES + 1))
+
+    assert await live.checkpoint(STORE) == b"\x00presence"
+    assert await live.checkpoint("another") is None
 
 
 async def test_every_key_is_in_the_table_of_the_module(live: Live) -> None:

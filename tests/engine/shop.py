@@ -4,7 +4,7 @@ them, over a real Redis and a real database."""
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,8 @@ from db.handsets import PushTarget
 from db.live import Live, StreamEntry
 from db.sealing import seal
 from engine.identities import Identities
-from engine.run import load_store_engine, refresh_identities, write_news
+from engine.owning import load_store_engine, write_news
+from engine.run import refresh_identities
 from engine.store import StoreEngine
 from offers.campaign import Campaign
 from shoppers.consent import Grant, Purpose
@@ -103,12 +104,19 @@ class Shop:
         await self.restart()
 
     async def restart(self) -> None:
-        """A new process: only what SQL and the stream hold is known."""
+        """A new process: only what SQL, the stream and the last checkpoint hold is known."""
         self.identities = Identities(TENANT)
         await self.learn()
         self._engine = await load_store_engine(
-            self.database, self.store_id, self.identities, self.clock.now()
+            self.database, self.store_id, self.identities, self.clock
         )
+        checkpoint = await self.live.checkpoint(self.store_id)
+        if checkpoint is not None:
+            self._engine.restore(checkpoint, self.clock.now())
+
+    async def keep(self) -> None:
+        """Keep a checkpoint of presence, as the engine does every few seconds."""
+        assert await self.live.keep_checkpoint(self.store_id, self.engine.checkpoint())
 
     async def learn(self) -> None:
         await refresh_identities(self.database, self.identities, KEY, None)
@@ -146,9 +154,11 @@ class Shop:
             await self.clock.advance(every_s)
             await self.turn()
 
-    async def transmit(self, where: Mapping[Phone, Point]) -> None:
+    async def transmit(
+        self, where: Mapping[Phone, Point], alive: Sequence[GatewayPlace] | None = None
+    ) -> None:
         """What the gateways hear in the coming half second, put on the stream."""
-        for place in a_shop(self.store_id).floors[0].gateways:
+        for place in alive or a_shop(self.store_id).floors[0].gateways:
             heard = tuple(
                 sighting(phone, self.clock.now().timestamp(), rssi_dbm(point, place))
                 for phone, point in where.items()

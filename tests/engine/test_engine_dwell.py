@@ -14,7 +14,7 @@ from db.handsets import register
 from db.stays import LEARNED_FROM
 from db.tables import decisions
 from engine.dwell import LEARN_EVERY_S, RETRY_S, keep_dwell, learn_dwell
-from engine.run import own_store
+from engine.owning import own_store
 from tests.engine.shop import IN_A, Shop, eventually
 
 ASSUMED_S = float(assumed_curve(ZoneKind.AISLE).residual_s(10.0))

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from beacons.calibration import GatewayRadio
 from config.clock import VirtualClock
 from config.settings import load_settings
-from db import handsets, stores
+from db import gateway_radios, handsets, stores
 from db.connect import Database, open_database
 from db.live import Here, Live, open_live
 from db.sealing import seal
@@ -19,7 +20,8 @@ from db.tables import decisions, gateway_progress, sends, visits, zone_visits
 from db.tables import shoppers as shopper_rows
 from engine.identities import Identities
 from engine.jobs import run_jobs
-from engine.run import own_store, refresh_identities, run_engine
+from engine.owning import own_store
+from engine.run import refresh_identities, run_engine
 from tests.engine.shop import GATEWAYS, IN_A, KEY, STORE, TENANT, Phone, Shop, a_shop, eventually
 
 OWNER = f"{{store:{STORE}}}:owner"
@@ -178,6 +180,62 @@ async def test_a_changed_plan_is_taken_up(shop: Shop) -> None:
 
         await eventually(is_in_the_new_zone)
 
+    assert len(await shop.rows(visits)) == 1
+
+
+async def test_a_killed_engine_leaves_its_presence_to_the_next(shop: Shop) -> None:
+    phone = await shop.phone()
+    async with running(owning(shop)):
+        await stand(shop, phone, 14)
+
+        async def is_kept() -> bool:
+            await a_second(shop, phone)
+            return await shop.live.checkpoint(shop.store_id) is not None
+
+        await eventually(is_kept)
+    # Nothing is written when it is stopped, so it might as well have been killed.
+    before = await shop.rows(zone_visits)
+    assert [one.zone_id for one in before] == ["aisle-a"]
+    told = len(await shop.rows(decisions))
+
+    async with running(owning(shop)):
+        await stand(shop, phone, 3)
+
+        async def is_seen() -> bool:
+            here = await shop.live.where(shop.store_id, phone.handset_id)
+            return here is not None and here.zone_id == "aisle-a"
+
+        await eventually(is_seen)
+
+    assert await shop.rows(zone_visits) == before
+    # Marks go on: of those at 2, 3, 5 and 10 s none is told again.
+    assert len(await shop.rows(decisions)) <= told + 1
+    assert len(await shop.rows(visits)) == 1
+
+
+async def test_a_calibration_is_taken_up_while_the_store_works(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    phone = await shop.phone()
+    caplog.set_level("INFO", "engine.owning")
+    async with running(owning(shop)):
+        await stand(shop, phone, 6)
+        radios = [
+            GatewayRadio(f"shop-{n}", offset_db, 1.0, 0.0, 1.0, 2.2, 0.2, 5.0, 3)
+            for n, offset_db in enumerate((3.0, -3.0, 1.0, -1.0))
+        ]
+        async with shop.database.begin() as tx:
+            await gateway_radios.save(tx, shop.store_id, radios, (), shop.clock.now())
+
+        async def is_taken_up() -> bool:
+            await a_second(shop, phone)
+            return "plan taken up" in caplog.text
+
+        await eventually(is_taken_up)
+        await stand(shop, phone, 6)
+
+    assert caplog.text.count("store taken") == 1
+    assert [one.zone_id for one in await shop.rows(zone_visits)] == ["aisle-a"]
     assert len(await shop.rows(visits)) == 1
 
 

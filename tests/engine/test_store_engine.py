@@ -13,7 +13,7 @@ from db import consents, handsets
 from db import visits as visit_rows
 from db.live import WAKE
 from db.tables import campaigns, decisions, gateway_progress, outbox, sends, visits, zone_visits
-from engine.run import load_store_engine
+from engine.owning import load_store_engine
 from offers.pressure import DEFAULT_LIMITS
 from shoppers.consent import Grant, Purpose
 from tests.engine.shop import AT_CHECKOUT, BOOT, GATEWAYS, IN_A, IN_B, Shop, for_aisle_a, sighting
@@ -472,11 +472,9 @@ async def test_the_progress_of_every_spool_is_read_at_the_start(shop: Shop) -> N
     phone = await shop.phone()
     await shop.spend(2, {phone: IN_A})
 
-    engine = await load_store_engine(
-        shop.database, shop.store_id, shop.identities, shop.clock.now()
-    )
+    engine = await load_store_engine(shop.database, shop.store_id, shop.identities, shop.clock)
 
-    assert engine._last_seq == {(f"shop-{n}", BOOT): 2 for n in range(len(GATEWAYS))}
+    assert engine._intake._last_seq == {(f"shop-{n}", BOOT): 2 for n in range(len(GATEWAYS))}
 
 
 async def test_a_commit_whose_answer_was_lost_forks_no_visit(shop: Shop) -> None:
