@@ -101,11 +101,11 @@ class StoreScore:
 
 def store_score(run: StoreWalks) -> StoreScore:
     """Let presence hear the run, and judge what it says."""
-    model = PresenceModel([run.plan])
+    model = PresenceModel([run.plan], radios=run.radios, surveys=run.surveys)
     state = PresenceState(model)
     judge = Judge(run)
     for call in run.calls:
-        events = step(model, state, call.heard, call.now_s)
+        events = step(model, state, call.heard, call.now_s, call.listening)
         judge.take(events, estimates(model, state), call.now_s)
     return judge.done()
 

@@ -1,4 +1,4 @@
-"""Presence in the simulated store over several seeds, with all gateways and with two dead.
+"""Presence in the simulated store over several seeds: with what is known of it, and two dead.
 
 Run from the root of the repository: `make bench-store`.
 """
@@ -8,6 +8,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from enum import StrEnum
 from math import ceil
 from pathlib import Path
 from statistics import median
@@ -24,24 +25,33 @@ from corsia.fast_store import NO_OUTAGE, Outage
 from firmware_sim.floor import supermarket
 
 SEEDS: Final = tuple(range(1, 11))
-SCENES: Final = ("all gateways", "two dead", "two die at half time")
 PROCESSES: Final = 2
+
+
+class Scene(StrEnum):
+    """What is known of the store, and which gateways are dead."""
+
+    POSITIONS = "positions only"
+    CALIBRATED = "calibrated"
+    SURVEYED = "calibrated and surveyed"
+    DEAD = "calibrated, two dead"
+    DYING = "calibrated, two die at half time"
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """One run."""
 
-    scene: str
+    scene: Scene
     seed: int
     minutes: float
     shoppers: int
 
     @property
     def outage(self) -> Outage:
-        if self.scene == SCENES[0]:
+        if self.scene not in {Scene.DEAD, Scene.DYING}:
             return NO_OUTAGE
-        from_s = 0.0 if self.scene == SCENES[1] else START_S + self.minutes * 30
+        from_s = 0.0 if self.scene is Scene.DEAD else START_S + self.minutes * 30
         return Outage(dead_gateways(supermarket(), self.seed), from_s)
 
 
@@ -112,14 +122,15 @@ def main(
     answer     seconds from the true entry to the first right answer; missed: stays without one
     ECE        how far the confidence is from the share that is so, 0 to 1
 
-    Dead gateways differ by seed. Consents are obeyed; caps and control groups play no part.
+    Dead gateways differ by seed and are dead in the night before too, unless they die later.
+    Consents are obeyed; caps and control groups play no part.
     """
     if json_file is not None and not json_file.parent.is_dir():
         raise click.UsageError(f"--json: there is no folder {json_file.parent}")
-    jobs = [Job(scene, seed, minutes, shoppers) for scene in SCENES for seed in seeds or SEEDS]
+    jobs = [Job(scene, seed, minutes, shoppers) for scene in Scene for seed in seeds or SEEDS]
     scores = dict(_played(jobs, processes))
     figures = {}
-    for scene in SCENES:
+    for scene in Scene:
         own = {job.seed: scores[job] for job in jobs if job.scene == scene}
         whole = StoreScore()
         for score in own.values():
@@ -130,7 +141,7 @@ def main(
         click.echo(f"{bars(whole.claims)}\n")
         figures[scene] = _figures(own, whole)
         if svg_dir is not None:
-            name = f"reliability-{scene.replace(' ', '-')}.svg"
+            name = f"reliability-{scene.name.lower()}.svg"
             (svg_dir / name).write_text(svg(scene, whole.claims))
     if json_file is not None:
         json_file.write_text(json.dumps(figures, indent=2) + "\n")
@@ -148,7 +159,15 @@ def _played(jobs: Sequence[Job], processes: int) -> Iterator[tuple[Job, StoreSco
 
 
 def _play(job: Job) -> StoreScore:
-    return store_score(store_walks(job.seed, job.minutes, job.shoppers, job.outage))
+    run = store_walks(
+        job.seed,
+        job.minutes,
+        job.shoppers,
+        job.outage,
+        calibrated=job.scene is not Scene.POSITIONS,
+        survey=job.scene is Scene.SURVEYED,
+    )
+    return store_score(run)
 
 
 def _seed_table(scene: str, scores: dict[int, StoreScore], whole: StoreScore) -> str:

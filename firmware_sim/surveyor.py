@@ -39,67 +39,26 @@ class SurveyRefusedError(Exception):
     """The backend will not let the staff handset be surveyed with."""
 
 
-class Surveyor:
-    """One survey, from the registration to the last tap."""
+class SurveyWalk:
+    """The walk of one survey: a route, and a handset that is as loud or quiet as any.
 
-    def __init__(
-        self,
-        floor: Floor,
-        client: ApiClient,
-        clock: Clock,
-        seed: int,
-        receiver: Receiver = PI_BUILT_IN,
-    ) -> None:
-        """client: of a handset that is not registered yet. Raises WalkError."""
+    It is heard from `begin` on, while the handset may advertise.
+    """
+
+    def __init__(self, floor: Floor, seed: int, receiver: Receiver = PI_BUILT_IN) -> None:
+        """Raises WalkError."""
         chance = random.Random(f"survey {seed}")
         self.route: SurveyRoute = survey_route(floor, chance)
+        self.persona = agreeable("android", floor.country, chance, temper=STAFF)
+        self.advertiser = shopper(NUMBER, self.persona, seed).advertiser
         self._floor = floor
-        self._client = client
-        self._clock = clock
-        self._persona = agreeable("android", floor.country, chance, temper=STAFF)
-        self._advertiser = shopper(NUMBER, self._persona, seed).advertiser
         self._offset_db = drawn_offset_db(chance)
         self._radio = Radio(floor, seed, receiver)
         self._starts_s: float | None = None
 
-    async def register(self) -> str:
-        """Make the staff handset known; its id. Raises ApiError, SurveyRefusedError."""
-        state = await self._client.register(
-            {
-                "platform": self._persona.platform,
-                "app_version": APP_VERSION,
-                "locale": self._persona.locale,
-                "country": self._persona.country,
-                "consents": self._answers(self._persona.consents),
-            }
-        )
-        if state.ceid is None:
-            raise SurveyRefusedError("the backend gave the staff handset no identifier")
-        namespace = bytes.fromhex(state.namespace)
-        self._advertiser.clock_error_s = self._client.clock_error_s
-        self._advertiser.allow(Identity(state.ceid.secret, state.tenant, namespace))
-        return state.handset_id
-
-    async def walk(self) -> None:
-        """Wait until the survey is open, walk it and tap; be heard no more when it is closed.
-
-        Raises ApiError, SurveyRefusedError.
-        """
-        while await self._client.survey() is None:
-            await self._clock.sleep(ASK_EVERY_S)
-        self._starts_s = self._now_s() + BEGINS_AFTER_S
-        floor_id = (await self._survey_floors())[0]
-        log.info("survey begins", extra={"taps": len(self.route.taps)})
-        for tap in self.route.taps:
-            tapped_s = self._starts_s + tap.at_s
-            await self._clock.sleep(max(0.0, tapped_s - self._now_s()))
-            await self._tap(floor_id, tap.x_m, tap.y_m, tapped_s, is_end=tap.is_end)
-        while await self._client.survey() is not None:
-            await self._clock.sleep(ASK_EVERY_S)
-        # Staff are no shoppers: they let themselves be located for as long as the walk took.
-        await self._client.put_consents(self._answers({"location_ble": False}))
-        self._advertiser.forbid()
-        log.info("survey over")
+    def begin(self, starts_s: float) -> None:
+        """The first step is taken then, unix."""
+        self._starts_s = starts_s
 
     def adverts(self, from_s: float, until_s: float) -> dict[str, list[HeardAdvert]]:
         """What each gateway hears of the walk in that span, in order of time; unix seconds."""
@@ -108,7 +67,7 @@ class Surveyor:
         starts_s = self._starts_s
         sent = [
             (transmission, pose)
-            for transmission in self._advertiser.transmissions(
+            for transmission in self.advertiser.transmissions(
                 max(from_s, starts_s), min(until_s, starts_s + self.route.walk.ends_at_s)
             )
             if (pose := self.route.walk.position(transmission.at_s - starts_s)) is not None
@@ -137,6 +96,68 @@ class Surveyor:
                 )
             )
         return dict(heard)
+
+
+class Surveyor:
+    """One survey, from the registration to the last tap."""
+
+    def __init__(
+        self,
+        floor: Floor,
+        client: ApiClient,
+        clock: Clock,
+        seed: int,
+        receiver: Receiver = PI_BUILT_IN,
+    ) -> None:
+        """client: of a handset that is not registered yet. Raises WalkError."""
+        self._walk = SurveyWalk(floor, seed, receiver)
+        self._persona = self._walk.persona
+        self._client = client
+        self._clock = clock
+
+    async def register(self) -> str:
+        """Make the staff handset known; its id. Raises ApiError, SurveyRefusedError."""
+        state = await self._client.register(
+            {
+                "platform": self._persona.platform,
+                "app_version": APP_VERSION,
+                "locale": self._persona.locale,
+                "country": self._persona.country,
+                "consents": self._answers(self._persona.consents),
+            }
+        )
+        if state.ceid is None:
+            raise SurveyRefusedError("the backend gave the staff handset no identifier")
+        namespace = bytes.fromhex(state.namespace)
+        self._walk.advertiser.clock_error_s = self._client.clock_error_s
+        self._walk.advertiser.allow(Identity(state.ceid.secret, state.tenant, namespace))
+        return state.handset_id
+
+    async def walk(self) -> None:
+        """Wait until the survey is open, walk it and tap; be heard no more when it is closed.
+
+        Raises ApiError, SurveyRefusedError.
+        """
+        while await self._client.survey() is None:
+            await self._clock.sleep(ASK_EVERY_S)
+        starts_s = self._now_s() + BEGINS_AFTER_S
+        self._walk.begin(starts_s)
+        floor_id = (await self._survey_floors())[0]
+        log.info("survey begins", extra={"taps": len(self._walk.route.taps)})
+        for tap in self._walk.route.taps:
+            tapped_s = starts_s + tap.at_s
+            await self._clock.sleep(max(0.0, tapped_s - self._now_s()))
+            await self._tap(floor_id, tap.x_m, tap.y_m, tapped_s, is_end=tap.is_end)
+        while await self._client.survey() is not None:
+            await self._clock.sleep(ASK_EVERY_S)
+        # Staff are no shoppers: they let themselves be located for as long as the walk took.
+        await self._client.put_consents(self._answers({"location_ble": False}))
+        self._walk.advertiser.forbid()
+        log.info("survey over")
+
+    def adverts(self, from_s: float, until_s: float) -> dict[str, list[HeardAdvert]]:
+        """What each gateway hears of the walk in that span, in order of time; unix seconds."""
+        return self._walk.adverts(from_s, until_s)
 
     def _answers(self, answers: Mapping[Purpose, bool]) -> list[dict[str, object]]:
         return [

@@ -8,6 +8,7 @@ from benchmarks.store_walks import START_S, StoreWalks, store_walks
 from corsia.bad_days import dead_gateways
 from corsia.fast_store import Outage, cast
 from firmware_sim.floor import supermarket
+from firmware_sim.radio import PI_BUILT_IN, Radio
 
 MINUTES = 0.5
 SHOPPERS = 16
@@ -68,3 +69,32 @@ def test_a_dead_gateway_is_silent_from_that_instant_on(walks: StoreWalks) -> Non
         if call.now_s >= half_s:
             expected = tuple(one for one in whole.heard if one.gateway_id not in dead)
         assert call.heard == expected
+
+
+def test_what_is_known_beforehand_changes_nothing_that_is_heard(walks: StoreWalks) -> None:
+    known = store_walks(SEED, MINUTES, SHOPPERS, calibrated=True, survey=True)
+
+    assert known.calls == walks.calls
+    assert (walks.radios, walks.surveys) == ((), ())
+    floor = supermarket()
+    planted_db = Radio(floor, SEED, PI_BUILT_IN).gateway_offset_db
+    error_db = [radio.offset_db for radio in known.radios] - (planted_db - planted_db.mean())
+    assert np.sqrt(np.mean(error_db**2)) < 0.7 * np.std(planted_db)
+    (survey,) = known.surveys
+    places = {(point.x_m, point.y_m) for point in survey.points}
+    assert len(places) > 150
+    assert {point.gateway_id for point in survey.points} == {
+        place.gateway_id for place in floor.gateways
+    }
+
+
+def test_who_is_dead_is_known_by_what_gateways_report() -> None:
+    dead = dead_gateways(supermarket(), SEED)
+    half_s = START_S + 20.0
+    run = store_walks(SEED, 0.7, SHOPPERS, Outage(dead, half_s), calibrated=True)
+    alive = frozenset(place.gateway_id for place in supermarket().gateways) - dead
+
+    assert {radio.gateway_id for radio in run.radios if radio.links} == alive | dead
+    at_s = {call.now_s: call.listening for call in run.calls}
+    assert at_s[half_s - 0.5] == alive | dead
+    assert at_s[half_s + 12] == alive
