@@ -76,13 +76,38 @@ _MIDDLE_DBM: Final = -75.0
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """How loud handsets are at some gateways, (gateways, cells).
+
+    expected_db, expected_db2: level and its square, relative to -75 dBm. precision, pull, pull2:
+    1 / variance, and it times the expected level and times its square. half_log: half of the
+    logarithm of precision.
+    """
+
+    expected_db: Floats32
+    expected_db2: Floats32
+    precision: Floats32
+    pull: Floats32
+    pull2: Floats32
+    half_log: Floats32
+
+    def at(self, gateways: Ints) -> "Reach":
+        """Of these gateways only."""
+        if len(gateways) == len(self.precision):
+            return self
+        return Reach(
+            self.expected_db[gateways], self.expected_db2[gateways], self.precision[gateways],
+            self.pull[gateways], self.pull2[gateways], self.half_log[gateways],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class Tables:
     """What can be computed once for a store.
 
-    precision, pull, pull2: 1 / variance, and it times the expected level and times its square;
-    half_log: half of the logarithm of precision; all (gateways, cells).
-    slow_db2: variance of the map's error, by gateway, mean over the cells.
-    expected_db, expected_db2: level and its square, relative to -75 dBm, (cells, gateways).
+    reach: of each gateway.
+    slow_db2: variance of the map's error, by gateway, mean over the cells; gateway_db2: the part of
+    it that is the gateway's own offset.
     heard: chance to be heard, (gateways, offsets, cells).
     right, down: share that crosses the border of m and m + 1, of m and m + columns, in one tick.
     joined: pairs of cells at the ends of connectors.
@@ -90,13 +115,9 @@ class Tables:
     log_forgotten: the place's part in what is left after a tick, never on shelves; (cells,).
     """
 
-    precision: Floats32
-    pull: Floats32
-    pull2: Floats32
-    half_log: Floats32
+    reach: Reach
     slow_db2: Floats32
-    expected_db: Floats32
-    expected_db2: Floats32
+    gateway_db2: Floats32
     heard: Floats32
     right: Floats32
     down: Floats32
@@ -146,13 +167,16 @@ def build_tables(grid: Grid, radio: RadioMap) -> Tables:
     heard = 1.0 / (1.0 + np.exp(-(loudness - SENSITIVITY_DBM) / SENSITIVITY_EDGE_DB))
     log_where = np.log(np.where(walkable, where, 1.0))
     return Tables(
-        precision=_f32(precision),
-        pull=_f32(precision * expected_db),
-        pull2=_f32(precision * expected_db**2),
-        half_log=_f32(0.5 * np.log(precision)),
+        reach=Reach(
+            expected_db=_f32(expected_db),
+            expected_db2=_f32(expected_db**2),
+            precision=_f32(precision),
+            pull=_f32(precision * expected_db),
+            pull2=_f32(precision * expected_db**2),
+            half_log=_f32(0.5 * np.log(precision)),
+        ),
         slow_db2=_f32(radio.slow_db2 @ where),
-        expected_db=_f32(expected_db.T),
-        expected_db2=_f32(expected_db.T**2),
+        gateway_db2=_f32(radio.gateway_db2),
         heard=_f32(heard + HEARD_ANYWAY),
         right=_moves(grid.right, grid.cell_m),
         down=_moves(grid.down, grid.cell_m),
@@ -169,13 +193,13 @@ def relative_db(rssi_dbm: npt.NDArray[np.float64]) -> Floats32:
     return _f32(rssi_dbm - _MIDDLE_DBM)
 
 
-def looks_precision(tables: Tables, kept: Floats32, fresh: Floats32, gateway: Ints) -> Floats32:
+def looks_precision(slow_db2: Floats32, kept: Floats32, fresh: Floats32) -> Floats32:
     """What more sightings of a gateway add, in 1 / dB2.
 
-    kept: effective number of earlier ones, one tick ago; fresh: number now. n sightings at a place
+    slow_db2: of the gateway of each. kept: effective number of earlier ones, one tick ago; fresh:
+    number now. n sightings at a place
     share the map's error there, so together they are worth n / (n slow + fast).
     """
-    slow_db2 = tables.slow_db2[gateway]
     after = kept * KEPT + fresh
     added = after / (after * slow_db2 + np.float32(FAST_DB2))
     added -= KEPT * (kept / (kept * slow_db2 + np.float32(FAST_DB2)))
@@ -191,19 +215,39 @@ def audience(tables: Tables, listening: Bools) -> Floats32:
     return np.asarray(np.log(expected).ravel())
 
 
+@dataclass(frozen=True, slots=True)
+class Surprise:
+    """What the sightings of a tick were louder than the belief expected, by handset and gateway.
+
+    gateways: which ones. away_db, expected_db2: the difference and its variance. weight: of the
+    sighting, 0 where there is none.
+    """
+
+    gateways: Ints
+    away_db: Floats32
+    expected_db2: Floats32
+    weight: Floats32
+
+
 def advance(
     tables: Tables, belief: Belief, looks: Looks, heard_by: Floats32
-) -> tuple[Belief, Ints]:
+) -> tuple[Belief, Surprise | None, Ints]:
     """One tick: everybody may have walked, something is forgotten, the sightings are weighed.
 
-    belief: its arrays may be used up. heard_by: see `audience`. Returns the new belief, and the
-    handsets whose evidence fitted nowhere and who start anew.
+    belief: its arrays may be used up. heard_by: see `audience`. Returns the new belief, what was
+    surprising, and the handsets whose evidence fitted nowhere and who start anew.
     """
+    surprise = None
     moved = spread(tables, belief)
     log_p, faded = _forget(tables, moved)
-    if looks.precision.any():
-        weights = _weights(tables, faded, looks)
-        faded = _weigh(tables, log_p, faded, weights, looks.level_db)
+    gateways = np.flatnonzero(looks.precision.any(axis=0))
+    if len(gateways):
+        # In a large store most gateways are far from most handsets.
+        reach, slow_db2 = tables.reach.at(gateways), tables.slow_db2[gateways]
+        here = Looks(looks.level_db[:, gateways], looks.precision[:, gateways])
+        surprise = _surprise(reach, slow_db2, faded, here, gateways)
+        weights = surprise.weight
+        faded = _weigh(reach, log_p, faded, weights, here.level_db)
         faded = _overhear(log_p, faded, weights.sum(axis=1), heard_by)
     offset_db, offset_db2 = faded.offset_db, np.maximum(faded.offset_db2, OFFSET_LEAST_DB2)
     log_p -= log_p.max(axis=1, keepdims=True)
@@ -213,7 +257,7 @@ def advance(
     sound = np.isfinite(total[:, 0]) & np.isfinite(offset_db.sum(axis=1)) & (offset_db2 > 0)
     lost = np.flatnonzero(~sound)
     p[lost], offset_db[lost], offset_db2[lost] = tables.where, OFFSET_MEAN_DB, OFFSET_DB2
-    return Belief(p, offset_db, offset_db2), lost
+    return Belief(p, offset_db, offset_db2), surprise, lost
 
 
 def spread(tables: Tables, belief: Belief) -> Belief:
@@ -267,43 +311,43 @@ def _forget(tables: Tables, belief: Belief) -> tuple[Floats32, Belief]:
     return log_p, Belief(p, offset_db, kept_db2)
 
 
-def _weights(tables: Tables, belief: Belief, looks: Looks) -> Floats32:
-    """Weights of the sightings relative to a single fresh one, (handsets, gateways).
-
-    One that is far from what the belief expects counts less.
-    """
+def _surprise(
+    reach: Reach, slow_db2: Floats32, belief: Belief, looks: Looks, gateways: Ints
+) -> Surprise:
+    """How far the sightings are from what the belief expects; the farther, the less they count."""
     p, offset_db = belief.p, belief.offset_db
-    spread_db2 = tables.slow_db2 + np.float32(FAST_DB2)
+    spread_db2 = slow_db2 + np.float32(FAST_DB2)
     mean_db = np.einsum("hm,hm->h", p, offset_db)
-    level_db = p @ tables.expected_db
-    level_db2 = p @ tables.expected_db2 - level_db**2
+    level_db = p @ reach.expected_db.T
+    level_db2 = p @ reach.expected_db2.T - level_db**2
     away = looks.level_db - level_db - mean_db[:, None]
     expected_db2 = level_db2 + belief.offset_db2[:, None] + spread_db2
-    far = np.abs(away) / np.sqrt(np.maximum(expected_db2, spread_db2))
+    np.maximum(expected_db2, spread_db2, out=expected_db2)
+    far = np.abs(away) / np.sqrt(expected_db2)
     weights = looks.precision * spread_db2
     weights /= np.maximum(far / HUBER, np.float32(1.0))
-    return np.asarray(weights)
+    return Surprise(gateways, away, expected_db2, weights)
 
 
 def _weigh(
-    tables: Tables, log_p: Floats32, belief: Belief, weights: Floats32, level_db: Floats32
+    reach: Reach, log_p: Floats32, belief: Belief, weights: Floats32, level_db: Floats32
 ) -> Belief:
     """Bayes' rule for the levels; adds to log_p, and corrects the offsets (Kalman's gain)."""
     offset_db, offset_db2 = belief.offset_db, belief.offset_db2
     pulled = weights * level_db
-    square = weights @ tables.precision
-    linear = pulled @ tables.precision
-    linear -= weights @ tables.pull
-    constant = (pulled * level_db) @ tables.precision
-    constant -= 2.0 * (pulled @ tables.pull)
-    constant += weights @ tables.pull2
+    square = weights @ reach.precision
+    linear = pulled @ reach.precision
+    linear -= weights @ reach.pull
+    constant = (pulled * level_db) @ reach.precision
+    constant -= 2.0 * (pulled @ reach.pull)
+    constant += weights @ reach.pull2
     # About the offset of each cell: constant - 2 o linear + o^2 square, and linear - o square.
     shifted = offset_db * square
     constant += offset_db * (shifted - 2.0 * linear)
     linear -= shifted
     gained = np.float32(1.0) + square * offset_db2[:, None]
     gain = offset_db2[:, None] / gained
-    log_p += weights @ tables.half_log
+    log_p += weights @ reach.half_log
     constant -= linear * linear * gain
     constant += np.log(gained)
     constant *= np.float32(0.5)

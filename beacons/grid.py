@@ -23,8 +23,8 @@ Ints = npt.NDArray[np.intp]
 
 # Two cells across a shop aisle of 1.5 to 2 m; finer buys nothing against fading of 6 dB.
 CELL_M: Final = 0.75
-# A zone four cells wide is told apart as well as one of more cells, and costs less.
-CELLS_ACROSS_ZONE: Final = 4.0
+# A zone six cells wide is told apart as well as one of more cells, and costs less.
+CELLS_ACROSS_ZONE: Final = 6.0
 # Bounds memory and time per handset on large floors, whose cells grow instead.
 MAX_CELLS: Final = 2_048
 # A cell is judged by 5 x 5 points in it: where it is walkable, and its share of each zone.

@@ -30,6 +30,7 @@ class Rule(enum.Enum):
     SAME_PLACE = "same-place"
     IN_LINE = "in-line"
     TOO_FEW = "too-few"
+    SAME_CANARY = "same-canary"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,12 @@ def error(
     return Finding(Severity.ERROR, rule, floor_id, about, sentence, mark)
 
 
-def warning(rule: Rule, floor: FloorPlan, about: str, sentence: str, mark: Polygon = ()) -> Finding:
-    """A warning on a floor."""
-    return Finding(Severity.WARNING, rule, floor.floor_id, about, sentence, mark)
+def warning(
+    rule: Rule, floor: FloorPlan | None, about: str, sentence: str, mark: Polygon = ()
+) -> Finding:
+    """A warning on a floor; floor None: in the store."""
+    floor_id = None if floor is None else floor.floor_id
+    return Finding(Severity.WARNING, rule, floor_id, about, sentence, mark)
 
 
 def ring(shape: shapely.Geometry) -> Polygon:

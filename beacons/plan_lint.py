@@ -12,6 +12,7 @@ from typing import Final
 import shapely
 from shapely.geometry import Polygon as ShapelyPolygon
 
+from beacons import canary
 from beacons.floor import (
     FloorPlan,
     Part,
@@ -41,7 +42,7 @@ HIDDEN_SHARE: Final = 0.95
 
 def lint(store: StorePlan) -> list[Finding]:
     """Everything that is wrong or weak in the plan: errors first, then floor by floor."""
-    found = [*_store_errors(store), *_connector_findings(store)]
+    found = [*_store_errors(store), *_connector_findings(store), *_canary_findings(store)]
     for floor in store.floors:
         faults = plan_faults(floor)
         found += [_error(floor, fault) for fault in faults]
@@ -119,6 +120,12 @@ def _connector_findings(store: StorePlan) -> Iterator[Finding]:
                 " goes there from another floor. Draw the stairs, lifts, escalators and ramps."
             )
             yield warning(Rule.UNREACHABLE, floor, "floor", sentence)
+
+
+def _canary_findings(store: StorePlan) -> Iterator[Finding]:
+    ids = {place.gateway_id for floor in store.floors for place in floor.gateways}
+    for sentence in canary.clashes(ids):
+        yield warning(Rule.SAME_CANARY, None, "gateways", sentence)
 
 
 def _floor_warnings(store: StorePlan, floor: FloorPlan) -> Iterator[Finding]:

@@ -18,10 +18,12 @@ from beacons import cell_filter
 from beacons.calibration import GatewayRadio
 from beacons.cell_filter import TICK_S
 from beacons.floor import FloorPlan
+from beacons.gateway_offsets import GatewayOffsets
 from beacons.grid import build_grid
 from beacons.heard import Heard, Inbox, Refusal, Waiting, tick_of
 from beacons.presence_rows import Rows
 from beacons.radio_map import map_from_positions
+from beacons.shelves import SHELF_LOSS_DB
 from beacons.store_plan import Connector
 from beacons.survey import Survey
 from beacons.survey_map import surveyed_map
@@ -60,15 +62,17 @@ class PresenceModel:
         radios: Sequence[GatewayRadio] = (),
         surveys: Sequence[Survey] = (),
         lag_s: float = LAG_S,
+        shelf_loss_db: float = SHELF_LOSS_DB,
     ) -> None:
         """radios, surveys: what is known of the gateways and their reach beside their places.
+        shelf_loss_db: what one obstacle in the way takes from a signal.
 
         Takes some seconds on a large store with a survey. Raises PlanError when a plan has faults.
         """
         self.lag_s = lag_s
         self.floor_ids = tuple(plan.floor_id for plan in floors)
         self.grid = build_grid(floors, connectors)
-        radio_map = map_from_positions(floors, self.grid, radios)
+        radio_map = map_from_positions(floors, self.grid, radios, shelf_loss_db)
         if surveys:
             radio_map = surveyed_map(radio_map, floors, self.grid, surveys)
         self.tables = cell_filter.build_tables(self.grid, radio_map)
@@ -92,6 +96,7 @@ class PresenceState:
         self.rows = Rows(len(model.gateway_of), len(model.zone_ids), tables.cells, ceiling)
         self.inbox = Inbox()
         self.gateway_heard_s = np.full(len(model.gateway_of), -np.inf)
+        self.gateways = GatewayOffsets(model.tables)
         self.listening = np.zeros(len(model.gateway_of), dtype=np.bool_)
         self.audience: npt.NDArray[np.float32] | None = None
         self.next_tick: int | None = None
@@ -254,12 +259,15 @@ def _looks(
     place, count, dbm = place[order], count[order], dbm[order]
     cells = shape[0] * shape[1]
     fresh = np.bincount(place, count, cells)
-    total_db = np.bincount(place, count * cell_filter.relative_db(dbm), cells)
+    own_db = state.gateways.offset_db[place % shape[1]]
+    total_db = np.bincount(place, count * (cell_filter.relative_db(dbm) - own_db), cells)
     level = total_db / np.maximum(fresh, 1.0)
     fresh32 = fresh.reshape(shape).astype(np.float32)
     precision = np.zeros(shape, dtype=np.float32)
     at = np.unravel_index(np.unique(place), shape)
-    precision[at] = cell_filter.looks_precision(model.tables, kept[at], fresh32[at], at[1])
+    precision[at] = cell_filter.looks_precision(
+        state.gateways.slow_db2(model.tables)[at[1]], kept[at], fresh32[at]
+    )
     kept *= cell_filter.KEPT
     kept += fresh32
     return cell_filter.Looks(level.reshape(shape).astype(np.float32), precision)
@@ -289,7 +297,9 @@ def _update(
     rows, tables = state.rows, model.tables
     belief = cell_filter.Belief(rows.p[block], rows.offset_db[block], rows.offset_db2[block])
     own = cell_filter.Looks(looks.level_db[block], looks.precision[block])
-    belief, lost = cell_filter.advance(tables, belief, own, audience)
+    belief, surprise, lost = cell_filter.advance(tables, belief, own, audience)
+    if surprise is not None:
+        state.gateways.learn(surprise)
     state.lost += len(lost)
     rows.p[block] = belief.p
     rows.offset_db[block] = belief.offset_db

@@ -51,39 +51,48 @@ GATEWAY_DB2: Final = 10.0
 class RadioMap:
     """expected_dbm: at offset 0. slow_db2: variance of the map's own error, beside FAST_DB2.
 
-    Shape (gateways, cells), gateways in the order of the plans.
+    Shape (gateways, cells), gateways in the order of the plans. gateway_db2: the part of slow_db2
+    that is the same for the gateway everywhere, (gateways,).
     """
 
     expected_dbm: Floats
     slow_db2: Floats
+    gateway_db2: Floats
 
 
 def map_from_positions(
-    floors: Sequence[FloorPlan], grid: Grid, radios: Iterable[GatewayRadio] = ()
+    floors: Sequence[FloorPlan],
+    grid: Grid,
+    radios: Iterable[GatewayRadio] = (),
+    shelf_loss_db: float = SHELF_LOSS_DB,
 ) -> RadioMap:
     """The map that needs nobody to measure anything.
 
-    radios: what the gateways' calibration found, as far as there is one.
+    radios: what the gateways' calibration found, as far as there is one. shelf_loss_db: of each
+    obstacle in the way; 0 when obstacles are only places where nobody walks.
     """
     known = {radio.gateway_id: radio for radio in radios if radio.links > 0}
-    expected_dbm, slow_db2 = [], []
+    expected_dbm, slow_db2, gateway_db2 = [], [], []
     for floor, plan in enumerate(floors):
         places = np.array([(place.x_m, place.y_m, place.z_m) for place in plan.gateways])
         levels = np.array([abs(other.level - plan.level) for other in floors])[grid.floor]
         levels = np.where(grid.floor == floor, 0, np.maximum(levels, 1))
-        exponent = EXPONENT_BETWEEN_SHELVES if plan.obstacles else EXPONENT
-        dbm = POWER_AT_1M_DBM - 10 * exponent * np.log10(_distance_m(grid, places, levels))
+        shelves = shelf_loss_db > 0.0 and len(plan.obstacles) > 0
+        exponent = EXPONENT_BETWEEN_SHELVES if shelves else EXPONENT
+        distance_m = _distance_m(grid, places, levels)
+        dbm = POWER_AT_1M_DBM - 10 * exponent * np.log10(distance_m)
         dbm -= np.where(levels > 0, SLAB_LOSS_DB + FURTHER_SLAB_LOSS_DB * (levels - 1), 0.0)
         here = np.flatnonzero(grid.floor == floor)
-        if plan.obstacles:
+        if shelves:
             crossed = _shelves_between(plan, grid.xy[here], places)
-            dbm[:, here] -= np.minimum(SHELF_LOSS_DB * crossed, MAX_SHELF_LOSS_DB)
+            dbm[:, here] -= np.minimum(shelf_loss_db * crossed, MAX_SHELF_LOSS_DB)
         own = [known.get(place.gateway_id) for place in plan.gateways]
         offset_db = np.array([radio.offset_db if radio else 0.0 for radio in own])
         offset_db2 = np.array([radio.offset_se_db**2 if radio else GATEWAY_DB2 for radio in own])
         expected_dbm.append(dbm + offset_db[:, None])
         slow_db2.append(np.broadcast_to((LAW_DB2 + offset_db2)[:, None], dbm.shape))
-    return RadioMap(np.concatenate(expected_dbm), np.concatenate(slow_db2))
+        gateway_db2.append(offset_db2)
+    return RadioMap(*map(np.concatenate, (expected_dbm, slow_db2, gateway_db2)))
 
 
 def _distance_m(grid: Grid, places: Floats, levels: npt.NDArray[np.intp]) -> Floats:

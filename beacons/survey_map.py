@@ -39,6 +39,8 @@ BELOW_FAINT_DB: Final = 2.0
 SILENT_DB2: Final = 64.0
 # No map is better than this at a place: people and goods move between survey and visit.
 FLOOR_DB2: Final = 4.0
+# Of that, what a gateway as a whole has changed since.
+DRIFT_DB2: Final = 1.0
 # Lengths in metres and shares of the variance that are tried.
 LENGTHS_M: Final = (1.0, 2.0, 4.0, 8.0, 16.0)
 SHARES: Final = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9)
@@ -255,7 +257,9 @@ def _kriged(base: RadioMap, grid: Grid, readings: _Readings, law: _Law) -> Radio
         expected[gateway] += weights.T @ left[own]
         known = kriging.share * kriging.variance_db2 - (to_cells * weights.T).sum(axis=1)
         slow[gateway] = np.maximum(known, 0.0) + kriging.unexplained_db2
-    return RadioMap(expected, np.maximum(slow, FLOOR_DB2))
+    gateway_db2 = base.gateway_db2.copy()
+    gateway_db2[np.unique(readings.gateway)] = DRIFT_DB2
+    return RadioMap(expected, np.maximum(slow, FLOOR_DB2), gateway_db2)
 
 
 def _likeliest(

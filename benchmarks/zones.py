@@ -40,13 +40,17 @@ class CorsiaEstimator:
         """survey: data frame of x, y, anchor_id, rssi_mean, rssi_std, n, seconds; None: none."""
         plan = _plan(anchors, zones)
         surveys = [] if survey is None else [_survey(plan.floor_id, survey)]
-        self._model = PresenceModel([plan], surveys=surveys, lag_s=0.0)
+        # The scorer tells no walls: where nobody walks, nothing is known to weaken a signal.
+        self._model = PresenceModel([plan], surveys=surveys, lag_s=0.0, shelf_loss_db=0.0)
         self._gateways = frozenset(anchors)
         self.reset()
 
     def reset(self) -> None:
-        """Forget the device."""
+        """Forget the device; what was learned of the gateways stays, as in a store."""
+        learned = self._state.gateways if hasattr(self, "_state") else None
         self._state = PresenceState(self._model, ceiling=1)
+        if learned is not None:
+            self._state.gateways = learned
         self._waiting: list[Heard] = []
         self._offset_s: float | None = None
 
