@@ -28,7 +28,7 @@ _LEAST_P: Final = 1e-12
 
 _PLAIN: Final = (
     "offset_db2", "looks", "last_s", "begun_s", "gap_s",
-    "best", "best_s", "likely", "likely_s", "entered", "entered_s", "marks",
+    "best", "best_s", "likely", "likely_s", "entered", "entered_s", "marks", "sure",
 )  # fmt: skip
 
 

@@ -29,7 +29,8 @@ class Rows:
     any heard it; begun_s: since when p has grown from the prior.
     gap_s: usual time between ticks in which it was heard.
     best, best_s: the likeliest zone now and since when. likely, likely_s: the same, but sticky.
-    entered, entered_s: the zone of the stay (-1: none) and when it began; marks: dwell marks told.
+    entered, entered_s: the zone of the stay (-1: none) and when it began; marks, sure: how many
+    dwell marks and how many levels of certainty were told.
     """
 
     def __init__(self, gateways: int, zones: int, cells: int, ceiling: int) -> None:
@@ -55,6 +56,7 @@ class Rows:
         self.entered = np.zeros(size, dtype=np.intp)
         self.entered_s = np.zeros(size, dtype=np.float64)
         self.marks = np.zeros(size, dtype=np.intp)
+        self.sure = np.zeros(size, dtype=np.intp)
 
     def __len__(self) -> int:
         return len(self.devices)
@@ -77,7 +79,7 @@ class Rows:
         self.gap_s[row] = FIRST_GAP_S
         self.best[row] = self.likely[row] = self.entered[row] = -1
         self.best_s[row] = self.likely_s[row] = self.entered_s[row] = at_s
-        self.marks[row] = 0
+        self.marks[row] = self.sure[row] = 0
         return row
 
     def begin(self, row: int, prior: npt.NDArray[np.float32], at_s: float) -> None:

@@ -29,7 +29,7 @@ class Entered:
 
 @dataclass(frozen=True, slots=True)
 class Dwelling:
-    """The stay has lasted for `dwell_s` (one of the dwell marks) and goes on."""
+    """The stay has lasted for `dwell_s` and goes on: a dwell mark, or it has just become surer."""
 
     device: str
     zone_id: str

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from beacons.presence_rows import Rows
 from beacons.zone_events import Dwelling, Entered, Left, ZoneEvent
@@ -11,15 +12,17 @@ from beacons.zone_events import Dwelling, Entered, Left, ZoneEvent
 # A zone becomes the answer when it beats the present one by this much, so that two zones of one
 # half each do not take turns.
 SWITCH_MARGIN: Final = 0.2
-# Told only when it is likelier than not by a good margin; given up when it is clearly not. In the
-# simulated store, stays begun at 0.5, 0.6 and 0.65 were right in 68, 81 and 86 % of the cases.
-ENTER_AT: Final = 0.65
+# Told when it is twice as likely as everything else, given up when it is clearly not.
+ENTER_AT: Final = 0.7
 LEAVE_AT: Final = 0.3
 # A first impression is one fade at each gateway, and the handset's own loudness is not known yet.
 FIRST_LOOK_S: Final = 1.5
 # A shop speaks after 2 to 5 s at the soonest; the later marks let a decision wait for a longer
 # look at the shelf, and learn from it afterwards.
 DWELL_MARKS_S: Final = (2.0, 3.0, 5.0, 10.0, 20.0, 40.0, 80.0)
+# Becoming this sure of a stay is news too, between the marks: who waits for certainty need not wait
+# for the next mark.
+SURE_AT: Final = (0.75, 0.9)
 # Six usual gaps without a sighting are not chance any more; between 6 s (one advert a second,
 # one in three heard) and 30 s (a slow advertiser could have crossed the store).
 _GAPS_OF_SILENCE: Final = 6.0
@@ -61,7 +64,9 @@ def judge(rows: Rows, zone_ids: Sequence[str], at_s: float) -> list[ZoneEvent]:
     marks = np.append(DWELL_MARKS_S, np.inf)
     began_s = np.where(entering, rows.likely_s[:n], rows.entered_s[:n])
     told = np.where(entering, 0, rows.marks[:n])
-    dwelling = (staying | entering) & (at_s - began_s >= marks[told])
+    here_s = np.where(staying | entering, at_s - began_s, -np.inf)
+    surer = _levels(confidence) > np.where(entering, 0, rows.sure[:n])
+    dwelling = (here_s >= marks[told]) | (surer & (here_s >= DWELL_MARKS_S[0]))
 
     events: list[ZoneEvent] = []
     for row in np.flatnonzero(leaving | entering | dwelling).tolist():
@@ -71,17 +76,31 @@ def judge(rows: Rows, zone_ids: Sequence[str], at_s: float) -> list[ZoneEvent]:
         if entering[row]:
             rows.entered[row] = rows.likely[row]
             rows.entered_s[row] = rows.likely_s[row]
-            rows.marks[row] = 0
-        zone, since_s = int(rows.entered[row]), float(rows.entered_s[row])
-        if entering[row]:
+            rows.marks[row] = rows.sure[row] = 0
+            zone, since_s = int(rows.entered[row]), float(rows.entered_s[row])
             events.append(Entered(device, zone_ids[zone], at_s, since_s, float(confidence[row])))
-        while zone >= 0 and at_s - since_s >= marks[rows.marks[row]]:
-            dwell_s = float(marks[rows.marks[row]])
-            rows.marks[row] += 1
-            events.append(
-                Dwelling(device, zone_ids[zone], at_s, since_s, float(confidence[row]), dwell_s)
-            )
+        if dwelling[row]:
+            events += _dwellings(rows, zone_ids, row, at_s, float(confidence[row]))
     return events
+
+
+def _levels(confidence: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
+    """How many of SURE_AT each confidence reaches."""
+    return np.searchsorted(SURE_AT, confidence, side="right")
+
+
+def _dwellings(
+    rows: Rows, zone_ids: Sequence[str], row: int, at_s: float, confidence: float
+) -> list[ZoneEvent]:
+    """The dwell marks that are due, or else the news that the stay has become surer."""
+    zone_id, since_s = zone_ids[int(rows.entered[row])], float(rows.entered_s[row])
+    here_s = at_s - since_s
+    reached = int(np.searchsorted(DWELL_MARKS_S, here_s, side="right"))
+    due = DWELL_MARKS_S[int(rows.marks[row]) : reached] or (here_s,)
+    rows.marks[row] = reached
+    rows.sure[row] = max(int(rows.sure[row]), int(_levels(np.array(confidence))))
+    device = rows.devices[row]
+    return [Dwelling(device, zone_id, at_s, since_s, confidence, dwell_s) for dwell_s in due]
 
 
 def left(rows: Rows, zone_ids: Sequence[str], row: int, at_s: float) -> Left:
