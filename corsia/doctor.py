@@ -1,8 +1,8 @@
 """`corsia doctor`: what is installed, reachable and mis-set on this machine, and how to mend it.
 
 Nothing is changed, and no secret is ever part of a finding. The checks of servers stand in
-corsia.doctor_servers, those of settings in corsia.doctor_settings, the radio's in
-corsia.doctor_radio; what a Pi has not installed is imported only where it is asked for.
+corsia.doctor_servers, of stores in corsia.doctor_stores, of settings in corsia.doctor_settings, the
+radio's in corsia.doctor_radio; what a Pi has not installed is imported only where it is asked for.
 """
 
 import errno
@@ -25,7 +25,7 @@ from config.clock import Clock
 from config.settings import Settings, child_environment
 from corsia.doctor_radio import radio
 from corsia.doctor_settings import key_files, settings_together
-from corsia.findings import Finding, fail, ok, warn
+from corsia.findings import Finding, State, fail, ok, warn
 
 OLDEST_PYTHON: Final = (3, 11)
 # What each extra of pyproject.toml brings, by the name it is imported with.
@@ -71,10 +71,13 @@ async def examine(
     findings += [_time_zones(), *_data_dir(settings), *key_files(settings)]
     if importlib.util.find_spec("sqlalchemy") and importlib.util.find_spec("redis"):
         from corsia.doctor_servers import database, fcm_key, redis_binary, redis_server
+        from corsia.doctor_stores import stored_stores
 
         findings.append(await redis_binary(settings))
         findings += await redis_server(settings, clock)
         findings.append(await database(settings))
+        if findings[-1].state is State.OK:
+            findings += await stored_stores(settings, clock)
         findings += fcm_key(settings, is_demo=is_demo)
     findings.append(await _api_port(settings))
     findings += settings_together(settings, machine.environment, is_demo=is_demo)

@@ -17,6 +17,7 @@ from config.clock import Clock
 from config.settings import Settings
 from corsia.doctor_settings import is_google, is_open_to_others
 from corsia.findings import Finding, fail, ok, warn
+from corsia.stack import REDIS_DIR
 from db import migrate
 from db.connect import DatabaseUrlError, open_database
 from db.redis_server import (
@@ -30,8 +31,8 @@ from engine.fcm_credential import KeyFileError, ServiceAccount, load_service_acc
 
 ANSWER_S: Final = 3.0
 OLDEST_TEXT: Final = ".".join(map(str, OLDEST))
-# How the embedded server's socket is called in the data directory.
-OWN_SOCKET: Final = "redis.sock"
+# Where the embedded server has its socket, under the data directory.
+OWN_SOCKET: Final = Path(REDIS_DIR, "redis.sock")
 REDACTED: Final = "***"
 
 

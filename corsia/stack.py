@@ -23,6 +23,8 @@ from db.redis_server import embedded_redis
 
 # Codes of a demonstration are used at once, by gateways on this machine.
 CODE_VALID_FOR: Final = timedelta(minutes=15)
+# Where the embedded Redis lives in the data directory.
+REDIS_DIR: Final = "redis"
 READY_WITHIN_S: Final = 60.0
 READY_POLL_S: Final = 0.1
 
@@ -107,7 +109,7 @@ async def open_stack(
     async with AsyncExitStack() as stack:
         if settings.redis_url is None:
             redis_url = await stack.enter_async_context(
-                embedded_redis(settings.data_path / "redis", clock)
+                embedded_redis(settings.data_path / REDIS_DIR, clock)
             )
             settings = settings.model_copy(update={"redis_url": redis_url})
         # Made before the children look for them, so that none of them races another.

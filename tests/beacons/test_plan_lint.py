@@ -239,6 +239,19 @@ def test_connectors_are_judged_with_the_floors_they_join() -> None:
     assert [one.floor_id for one in unled if one.rule is Rule.UNREACHABLE] == ["ground", "upper"]
 
 
+def test_gateways_that_would_transmit_the_same_canary_are_named() -> None:
+    # Their hashes begin alike: the first such pair of "gw-" and a number.
+    alike = ("gw-155597", "gw-31907", "gw-01")
+    places = zip(alike, GOOD.gateways, strict=True)
+    floor = replace(GOOD, gateways=tuple(replace(place, gateway_id=name) for name, place in places))
+
+    finding = the(Rule.SAME_CANARY, lint(store(floor)))
+
+    assert finding.severity is Severity.WARNING
+    assert finding.floor_id is None
+    assert finding.sentence.startswith("Gateways gw-155597 and gw-31907 would transmit")
+
+
 def test_errors_come_first_and_strict_counts_warnings() -> None:
     weak = replace(GOOD, zones=(*GOOD.zones, aisle("bin", box(3, 0, 6.2, 3), 1)))
     found = lint(store(weak, replace(UPPER, gateways=()), connectors=(STAIRS,)))

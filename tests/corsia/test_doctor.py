@@ -27,6 +27,7 @@ from corsia import doctor, doctor_radio, doctor_servers
 from corsia.doctor import FREE_FAIL_BYTES, FREE_WARN_BYTES, Machine, examine
 from corsia.doctor_settings import key_files, settings_together
 from corsia.findings import Finding, State
+from corsia.stack import REDIS_DIR
 from db import migrate
 from db.connect import open_database
 from db.redis_server import embedded_redis
@@ -299,7 +300,8 @@ async def test_a_redis_that_runs_is_asked(settings: Settings, tmp_path: Path) ->
 
 
 async def test_our_own_redis_is_asked_when_it_runs(tmp_path: Path) -> None:
-    async with embedded_redis(tmp_path, SystemClock()):
+    # As `corsia up` starts it.
+    async with embedded_redis(tmp_path / REDIS_DIR, SystemClock()):
         findings = await doctor_servers.redis_server(Settings(data_dir=tmp_path), SystemClock())
     assert [finding.what.split(",")[0] for finding in findings] == ["answers"]
 
