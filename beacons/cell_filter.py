@@ -59,10 +59,11 @@ CONNECTOR_SHARE: Final = np.float32(0.06)
 HUBER: Final = np.float32(2.0)
 
 # Which gateways hear a handset at all says where it is, above all where gateways are sparse: of all
-# that could, weighted by the chance to decode a packet this loud, it was these. Half of the packets
-# at this level are decoded, and the edge is soft, since levels fade.
-SENSITIVITY_DBM: Final = -90.0
-SENSITIVITY_EDGE_DB: Final = 4.0
+# that could, weighted by the chance to decode a packet this loud, it was these. Receivers decode
+# half of the packets at -95 to -98 dBm (the faintest in recordings: -95 to -103); the edge is soft,
+# since levels fade. Too high a value makes a quiet handset look near, and surely so.
+SENSITIVITY_DBM: Final = -94.0
+SENSITIVITY_EDGE_DB: Final = 5.0
 # Besides: a gateway hears somebody whom the map calls out of reach, one time in so many.
 HEARD_ANYWAY: Final = 1e-3
 # Who heard says as much as how loud it was.

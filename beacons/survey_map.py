@@ -53,12 +53,13 @@ _PLACES_TRIED: Final = 200
 class _Readings:
     """What surveys measured, one entry each, pooled by survey, gateway and cell.
 
-    noise_db2: of the level as a measurement of its place.
+    xy: where, shape (readings, 2). noise_db2: of the level as a measurement of its place.
     """
 
     survey: Ints
     gateway: Ints
     cell: Ints
+    xy: Floats
     level_dbm: Floats
     noise_db2: Floats
 
@@ -127,8 +128,10 @@ def _heard(
     place = place.reshape(-1)
     total = np.bincount(place, looks, keys.shape[1])
     level = np.bincount(place, looks * columns[5], keys.shape[1]) / np.maximum(total, 1e-9)
+    sums = [np.bincount(place, looks * along, keys.shape[1]) for along in columns[3:5]]
+    xy = np.stack(sums, axis=1) / np.maximum(total, 1e-9)[:, None]
     noise = FAST_DB2 / np.maximum(np.minimum(total, MAX_LOOKS), 1.0) + READING_DB2
-    return _Readings(keys[0], keys[1], keys[2], level, noise)
+    return _Readings(keys[0], keys[1], keys[2], xy, level, noise)
 
 
 def _cells(grid: Grid, floor: Ints, xy: Floats) -> Ints:
@@ -219,11 +222,13 @@ def _silent(
         found.append((np.full(len(cell), s), gateway, cell, level))
     if not found:
         nothing = np.zeros(0, dtype=np.intp)
-        return _Readings(nothing, nothing, nothing, np.zeros(0), np.zeros(0))
+        none = np.zeros(0)
+        return _Readings(nothing, nothing, nothing, none.reshape(-1, 2), none, none)
     survey_, gateway_, cell_, level_ = (
         np.concatenate(column) for column in zip(*found, strict=True)
     )
-    return _Readings(survey_, gateway_, cell_, level_, np.full(len(level_), SILENT_DB2))
+    noise = np.full(len(level_), SILENT_DB2)
+    return _Readings(survey_, gateway_, cell_, grid.xy[cell_], level_, noise)
 
 
 def _joined(one: _Readings, other: _Readings) -> _Readings:
@@ -231,6 +236,7 @@ def _joined(one: _Readings, other: _Readings) -> _Readings:
         np.concatenate([one.survey, other.survey]),
         np.concatenate([one.gateway, other.gateway]),
         np.concatenate([one.cell, other.cell]),
+        np.concatenate([one.xy, other.xy]),
         np.concatenate([one.level_dbm, other.level_dbm]),
         np.concatenate([one.noise_db2, other.noise_db2]),
     )
@@ -239,13 +245,13 @@ def _joined(one: _Readings, other: _Readings) -> _Readings:
 def _kriged(base: RadioMap, grid: Grid, readings: _Readings, law: _Law) -> RadioMap:
     left = law.left_over(readings)
     by_gateway = [np.flatnonzero(readings.gateway == g) for g in range(len(base.expected_dbm))]
-    kriging = _likeliest(grid, readings, left, by_gateway)
+    kriging = _likeliest(readings, left, by_gateway)
     expected = law.expected_dbm.copy()
     slow = base.slow_db2.copy()
     for gateway, own in enumerate(by_gateway):
         if len(own) == 0:
             continue
-        places = grid.xy[readings.cell[own]]
+        places = readings.xy[own]
         noise = kriging.unexplained_db2 + readings.noise_db2[own]
         to_cells = kriging.between(grid.xy, places)
         # Places on other floors say nothing about this one's shadows.
@@ -262,9 +268,7 @@ def _kriged(base: RadioMap, grid: Grid, readings: _Readings, law: _Law) -> Radio
     return RadioMap(expected, np.maximum(slow, FLOOR_DB2), gateway_db2)
 
 
-def _likeliest(
-    grid: Grid, readings: _Readings, left: Floats, by_gateway: Sequence[Ints]
-) -> _Kriging:
+def _likeliest(readings: _Readings, left: Floats, by_gateway: Sequence[Ints]) -> _Kriging:
     """Length and share of greatest likelihood, over an even choice of gateways."""
     variance = float(np.var(left))
     rich = [own for own in by_gateway if len(own) > 2]
@@ -274,7 +278,7 @@ def _likeliest(
     def log_likelihood(kriging: _Kriging) -> float:
         total = 0.0
         for own in tried:
-            places = grid.xy[readings.cell[own]]
+            places = readings.xy[own]
             noise = kriging.unexplained_db2 + readings.noise_db2[own]
             factor = np.linalg.cholesky(kriging.between(places, places) + np.diag(noise))
             white = np.linalg.solve(factor, left[own])

