@@ -84,7 +84,9 @@ async def test_nobody_is_messaged_at_the_checkout(shop: Shop) -> None:
     await shop.spend(A_WHILE_S, {phone: AT_CHECKOUT})
 
     *_, last = await shop.rows(decisions)
-    assert last.reasons == ["quiet_zone"]
+    # How sure presence is of the place is another matter.
+    assert "quiet_zone" in last.reasons
+    assert await shop.rows(sends) == []
 
 
 async def test_only_campaigns_of_the_store_count(shop: Shop) -> None:
