@@ -40,7 +40,7 @@ OFFSET_LEAST_DB2: Final = np.float32(0.3)
 # The map is wrong at a place, and stays wrong while somebody stands there: ten seconds of sightings
 # are not twenty independent looks. So what was learned of the place decays in this time, and
 # `looks_precision` says what one more sighting adds to the earlier ones of its gateway.
-FORGETS_AFTER_S: Final = 5.0
+FORGETS_AFTER_S: Final = 4.0
 KEPT: Final = np.float32(np.exp(-TICK_S / FORGETS_AFTER_S))
 # Not walkable: as good as impossible, and finite.
 _NEVER: Final = -200.0

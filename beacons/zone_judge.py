@@ -13,7 +13,7 @@ from beacons.zone_events import Dwelling, Entered, Left, ZoneEvent
 # half each do not take turns.
 SWITCH_MARGIN: Final = 0.2
 # Told when it is twice as likely as everything else, given up when it is clearly not.
-ENTER_AT: Final = 0.7
+ENTER_AT: Final = 0.65
 LEAVE_AT: Final = 0.3
 # A first impression is one fade at each gateway, and the handset's own loudness is not known yet.
 FIRST_LOOK_S: Final = 1.5
@@ -22,7 +22,7 @@ FIRST_LOOK_S: Final = 1.5
 DWELL_MARKS_S: Final = (2.0, 3.0, 5.0, 10.0, 20.0, 40.0, 80.0)
 # Becoming this sure of a stay is news too, between the marks: who waits for certainty need not wait
 # for the next mark.
-SURE_AT: Final = (0.75, 0.9)
+SURE_AT: Final = (0.7, 0.8, 0.9)
 # Six usual gaps without a sighting are not chance any more; between 6 s (one advert a second,
 # one in three heard) and 30 s (a slow advertiser could have crossed the store).
 _GAPS_OF_SILENCE: Final = 6.0

@@ -42,17 +42,18 @@ class CorsiaEstimator:
         surveys = [] if survey is None else [_survey(plan.floor_id, survey)]
         # The scorer tells no walls: where nobody walks, nothing is known to weaken a signal.
         self._model = PresenceModel([plan], surveys=surveys, lag_s=0.0, shelf_loss_db=0.0)
-        self._gateways = frozenset(anchors)
-        self.reset()
+        self._anchors = frozenset(anchors)
+        self._state = PresenceState(self._model, ceiling=1)
+        self._waiting: list[Heard] = []
+        self._offset_s: float | None = None
 
     def reset(self) -> None:
         """Forget the device; what was learned of the gateways stays, as in a store."""
-        learned = self._state.gateways if hasattr(self, "_state") else None
+        learned = self._state.gateways
         self._state = PresenceState(self._model, ceiling=1)
-        if learned is not None:
-            self._state.gateways = learned
-        self._waiting: list[Heard] = []
-        self._offset_s: float | None = None
+        self._state.gateways = learned
+        self._waiting = []
+        self._offset_s = None
 
     def feed(self, t: float, anchor_id: str, rssi: float) -> None:
         self._waiting.append(Heard(_DEVICE, anchor_id, t, 1, rssi, rssi))
@@ -84,7 +85,7 @@ class CorsiaEstimator:
         ]
         self._waiting = []
         # All anchors are at work: the recordings have no other device that would show it.
-        step(self._model, self._state, heard, t + self._offset_s + _EDGE_S, self._gateways)
+        step(self._model, self._state, heard, t + self._offset_s + _EDGE_S, self._anchors)
 
 
 def _survey(floor_id: str, rows: Any) -> Survey:
