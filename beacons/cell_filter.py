@@ -368,7 +368,9 @@ def _overhear(log_p: Floats32, belief: Belief, count: Floats32, heard_by: Floats
     cells = offset_db.shape[1]
     position = offset_db - np.float32(_TABLE_DB[0])
     position *= np.float32(1.0) / _TABLE_STEP_DB
-    np.clip(position, 0.0, np.float32(len(_TABLE_DB) - 1.001), out=position)
+    # What is not a number reads the first row: `advance` starts that handset anew.
+    np.fmax(position, np.float32(0.0), out=position)
+    np.minimum(position, np.float32(len(_TABLE_DB) - 1.001), out=position)
     below = position.astype(np.intp)
     position -= below
     below *= cells
