@@ -228,7 +228,7 @@ def test_more_handsets_than_the_ceiling_are_refused() -> None:
 @pytest.mark.parametrize(
     ("name", "fill"),
     [
-        ("marks", 9), ("marks", -1), ("sure", 3), ("sure", -1), ("entered", 2), ("entered", -2),
+        ("marks", 99), ("marks", -1), ("sure", 99), ("sure", -1), ("entered", 2), ("entered", -2),
         ("best", 3), ("likely", 3), ("likely", -2), ("offset_db2", 0.0), ("offset_db2", -1.0),
         ("offset_db2", 1e30), ("offset_db2", np.nan), ("offset_db", np.inf), ("offset_db", 6e4),
         ("log_p", 6e4), ("log_p", np.nan), ("log_p", -np.inf), ("looks", -1.0), ("looks", 1e30),
