@@ -9,7 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from beacons.cell_filter import Floats32, Surprise, Tables
+from beacons.cell_filter import Surprise
+from beacons.filter_tables import Floats32, Tables
 
 # One handset at few gateways tells its own loudness, not theirs.
 LEAST_GATEWAYS: Final = 3

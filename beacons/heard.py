@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from beacons.cell_filter import TICK_S
+from beacons.filter_tables import TICK_S
 
 # A radio can tell -110 to about -20 dBm apart; 0, 20 and 127 are "no reading" in various stacks.
 QUIETEST_DBM: Final = -110.0

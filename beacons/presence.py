@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from beacons import cell_filter
+from beacons import cell_filter, filter_tables
 from beacons.calibration import GatewayRadio
-from beacons.cell_filter import TICK_S
+from beacons.filter_tables import KEPT, TICK_S
 from beacons.floor import FloorPlan
 from beacons.gateway_offsets import GatewayOffsets
 from beacons.grid import build_grid
@@ -77,7 +77,7 @@ class PresenceModel:
         radio_map = map_from_positions(floors, self.grid, radios, shelf_loss_db)
         if surveys:
             radio_map = surveyed_map(radio_map, floors, self.grid, surveys)
-        self.tables = cell_filter.build_tables(self.grid, radio_map)
+        self.tables = filter_tables.build_tables(self.grid, radio_map)
         self.zone_ids = tuple(zone.zone_id for plan in floors for zone in plan.zones)
         gateway_ids = [place.gateway_id for plan in floors for place in plan.gateways]
         self.gateway_of = {gateway_id: i for i, gateway_id in enumerate(gateway_ids)}
@@ -250,7 +250,7 @@ def _looks(
     seen = [(rows.row_of[one[0]], *one[1:]) for one in waiting if one[0] in rows.row_of]
     kept = rows.looks[: shape[0]]
     if not seen:
-        kept *= cell_filter.KEPT
+        kept *= KEPT
         nothing = np.zeros(shape, dtype=np.float32)
         return cell_filter.Looks(nothing, nothing)
     row, gateway, count, dbm = (np.array(column) for column in zip(*seen, strict=True))
@@ -262,7 +262,7 @@ def _looks(
     cells = shape[0] * shape[1]
     fresh = np.bincount(place, count, cells)
     own_db = state.gateways.offset_db[place % shape[1]]
-    total_db = np.bincount(place, count * (cell_filter.relative_db(dbm) - own_db), cells)
+    total_db = np.bincount(place, count * (filter_tables.relative_db(dbm) - own_db), cells)
     level = total_db / np.maximum(fresh, 1.0)
     fresh32 = fresh.reshape(shape).astype(np.float32)
     precision = np.zeros(shape, dtype=np.float32)
@@ -270,7 +270,7 @@ def _looks(
     precision[at] = cell_filter.looks_precision(
         state.gateways.slow_db2(model.tables)[at[1]], kept[at], fresh32[at]
     )
-    kept *= cell_filter.KEPT
+    kept *= KEPT
     kept += fresh32
     return cell_filter.Looks(level.reshape(shape).astype(np.float32), precision)
 
@@ -284,7 +284,7 @@ def _audience(
         alive = np.array([gateway_id in listening for gateway_id in model.gateway_of])
     if state.audience is None or not np.array_equal(alive, state.listening):
         state.listening = alive
-        state.audience = cell_filter.audience(model.tables, alive)
+        state.audience = filter_tables.audience(model.tables, alive)
     return state.audience
 
 

@@ -16,7 +16,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from beacons.cell_filter import OFFSET_LEAST_DB2, TICK_S
+from beacons.cell_filter import OFFSET_LEAST_DB2
+from beacons.filter_tables import TICK_S
 from beacons.heard import tick_of
 from beacons.presence import MAX_CATCH_UP_S, PresenceModel, PresenceState
 from beacons.zone_judge import DWELL_MARKS_S, SURE_AT

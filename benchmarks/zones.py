@@ -10,7 +10,7 @@ from typing import Any, Final
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from beacons.cell_filter import TICK_S
+from beacons.filter_tables import TICK_S
 from beacons.floor import FloorPlan, GatewayPlace, Polygon, Zone, ZoneKind
 from beacons.heard import Heard
 from beacons.presence import PresenceModel, PresenceState, estimates, step

@@ -5,15 +5,13 @@ wrote them, but for this:
 
 - A stay that ends when its visit does, or later, has no seen end: the handset fell silent, or the
   engine stopped and the handset did not come back. It is unfinished, and ends with the visit.
-- Two stays of a visit with one and the same end: the engine was started anew during the first, and
-  nobody knows when that ended. It is left out.
 - Visits under way are left out: of their stays the long ones would be missing.
 """
 
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import CTE, ColumnElement, Float, Integer, case, cast, extract, func, or_, select
+from sqlalchemy import CTE, ColumnElement, Float, Integer, case, cast, extract, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from beacons.dwell import LONGEST_STAY_S, SHORTEST_STAY_S, StayCount
@@ -43,10 +41,7 @@ async def stay_counts(
     ticks = cast(func.round(duration_s * TICKS_PER_S), Integer).label("ticks")
     counted = await tx.execute(
         select(stays.c.zone_id, ticks, is_over, func.count().label("stays"))
-        .where(
-            ticks > SHORTEST_STAY_S * TICKS_PER_S,
-            or_(stays.c.next_left_s.is_(None), stays.c.next_left_s > stays.c.left_s),
-        )
+        .where(ticks > SHORTEST_STAY_S * TICKS_PER_S)
         .group_by(stays.c.zone_id, ticks, is_over)
         .order_by(stays.c.zone_id, ticks, is_over)
     )
@@ -57,7 +52,7 @@ async def stay_counts(
 
 
 def _stays(store_id: str, since: datetime, visits_max: int, *, is_sqlite: bool) -> CTE:
-    """The stays of the visits to be read, as written, in seconds; and when the next one ended."""
+    """The stays of the visits to be read, as written, in seconds."""
     recent = (
         select(visits.c.id, visits.c.left_at)
         .where(
@@ -69,16 +64,11 @@ def _stays(store_id: str, since: datetime, visits_max: int, *, is_sqlite: bool) 
         .limit(visits_max)
         .cte("recent")
     )
-    left_s = _unix_s(zone_visits.c.left_at, is_sqlite=is_sqlite)
-    next_left_s = func.lead(left_s).over(
-        partition_by=zone_visits.c.visit_id, order_by=(zone_visits.c.entered_at, zone_visits.c.id)
-    )
     return (
         select(
             zone_visits.c.zone_id,
             _unix_s(zone_visits.c.entered_at, is_sqlite=is_sqlite).label("entered_s"),
-            left_s.label("left_s"),
-            next_left_s.label("next_left_s"),
+            _unix_s(zone_visits.c.left_at, is_sqlite=is_sqlite).label("left_s"),
             _unix_s(recent.c.left_at, is_sqlite=is_sqlite).label("visit_left_s"),
         )
         .join(recent, recent.c.id == zone_visits.c.visit_id)

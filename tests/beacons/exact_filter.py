@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from beacons import cell_filter
+from beacons import cell_filter, filter_tables
 from beacons.grid import Grid
 from beacons.radio_map import FAST_DB2, RadioMap
 
@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float64]
 
 STEP_DB: Final = 0.5
 OFFSETS_DB: Final = np.arange(-60.0, 50.0, STEP_DB)
-KEPT: Final = float(cell_filter.KEPT)
+KEPT: Final = float(filter_tables.KEPT)
 OFFSET_KEPT: Final = float(cell_filter.OFFSET_KEPT)
 OFFSET_MEAN_DB: Final = float(cell_filter.OFFSET_MEAN_DB)
 OFFSET_DB2: Final = float(cell_filter.OFFSET_DB2)
@@ -69,7 +69,7 @@ class ExactFilter:
         for move in self.moves:
             self.joint = self.joint @ move
         anywhere = self.joint.sum(axis=1)[:, None] * self.where[None, :]
-        self.joint = self.joint + cell_filter.TELEPORT * anywhere
+        self.joint = self.joint + filter_tables.TELEPORT * anywhere
         # A random walk of the offset: so much to each side gives the variance of a tick.
         share = float(cell_filter.OFFSET_WANDERS_DB2) / (2 * STEP_DB**2)
         up, down = (np.roll(self.joint, side, axis=0) for side in (1, -1))
@@ -105,9 +105,9 @@ class ExactFilter:
 
     def _overhear(self, count: float, listening: npt.NDArray[np.bool_]) -> None:
         loudness = self.radio.expected_dbm[listening][:, None, :] + OFFSETS_DB[None, :, None]
-        edge = (loudness - cell_filter.SENSITIVITY_DBM) / cell_filter.SENSITIVITY_EDGE_DB
-        heard = 1 / (1 + np.exp(-edge)) + cell_filter.HEARD_ANYWAY
-        everybody = heard.sum(axis=0) + cell_filter.HEARD_ANYWAY
+        edge = (loudness - filter_tables.SENSITIVITY_DBM) / filter_tables.SENSITIVITY_EDGE_DB
+        heard = 1 / (1 + np.exp(-edge)) + filter_tables.HEARD_ANYWAY
+        everybody = heard.sum(axis=0) + filter_tables.HEARD_ANYWAY
         self._multiply(-count * float(cell_filter.HEARING_WEIGHT) * np.log(everybody))
 
     def _multiply(self, log: Floats) -> None:
@@ -117,7 +117,7 @@ class ExactFilter:
 
 def _moves(grid: Grid) -> list[Floats]:
     """Matrices that move probability, in the order in which they act: border by border."""
-    variance_m2 = 0.5 * cell_filter.WALK_MPS**2 * cell_filter.TICK_S
+    variance_m2 = 0.5 * filter_tables.WALK_MPS**2 * filter_tables.TICK_S
     share = min(0.5 * variance_m2 / grid.cell_m**2, 0.25)
     cells = len(grid.xy)
     steps = []

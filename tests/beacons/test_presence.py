@@ -214,17 +214,18 @@ def test_without_sightings_a_stay_ends_in_seconds_and_a_visit_after_a_minute() -
 def test_the_order_of_arrival_within_the_lag_makes_no_difference() -> None:
     heard = list(radio(walking((2, 4), (2, 15), (8, 15), (8, 4)), 40))
     heard += radio(standing(8, 8), 40, device="bob", seed=5)
-    expected = play(PresenceState(MODEL), heard, 45)
+    patient = PresenceModel([PLAN], lag_s=1.0)
+    expected = play(PresenceState(patient), heard, 45, model=patient)
     assert len(expected) > 8
     chance = random.Random(3)
-    state = PresenceState(MODEL)
+    state = PresenceState(patient)
     events: list[ZoneEvent] = []
     arrivals = sorted((one.at_s + chance.uniform(0.5, 1.4), i) for i, one in enumerate(heard))
     for window in range(91):
         now_s = START_S + window * WINDOW_S
         ready = [heard[i] for at_s, i in arrivals if now_s - WINDOW_S < at_s <= now_s]
         chance.shuffle(ready)
-        events += step(MODEL, state, ready, now_s)
+        events += step(patient, state, ready, now_s)
     assert events == expected
 
 

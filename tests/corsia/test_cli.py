@@ -456,7 +456,12 @@ def test_jobs_need_no_redis(run: Run) -> None:
 
 @pytest.mark.parametrize(
     ("name", "module"),
-    [("api", "prometheus_client"), ("engine", "numpy"), ("push", "redis"), ("jobs", "sqlalchemy")],
+    [
+        ("api", "prometheus_client"),
+        ("engine", "shapely"),
+        ("push", "redis"),
+        ("jobs", "sqlalchemy"),
+    ],
 )
 @pytest.mark.parametrize("check", [(), ("--check",)])
 def test_a_process_without_its_extra_says_which_one(

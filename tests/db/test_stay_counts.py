@@ -77,18 +77,6 @@ async def test_a_stay_that_ends_with_its_visit_has_no_seen_end(
         ]
 
 
-async def test_a_stay_during_which_the_engine_was_restarted_is_left_out(
-    database: Database, start: datetime
-) -> None:
-    async with database.begin() as tx:
-        visit_id = await _visit(tx, start)
-        await visits.enter_zone(tx, visit_id, "aisle-7", start, 0.8)
-        await _stay(tx, visit_id, "aisle-8", start + _s(60), 15.0)
-        await visits.close_visit(tx, visit_id, start + _s(300))
-
-        assert await stay_counts(tx, STORE, start) == [StayCount("aisle-8", 15.0, is_over=True)]
-
-
 async def test_what_is_too_short_or_not_over_or_elsewhere_does_not_count(
     database: Database, start: datetime
 ) -> None:

@@ -65,7 +65,7 @@ def test_a_fellows_canary_is_one_sighting_in_ten_seconds() -> None:
 
     assert early == [Sighting("ibeacon", frame.identifier, AT_MS + 500, 11, -60.45, -60)]
     assert gathered.open_sightings == 1
-    # Windows follow each other as canaries come, not by the clock: fellows do not all report at once.
+    # Windows follow each other as canaries come, not by the clock: not all report at once.
     assert [one.at_ms - AT_MS for one in gathered.all()] == [11_500]
 
 
