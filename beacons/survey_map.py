@@ -41,6 +41,9 @@ SILENT_DB2: Final = 64.0
 FLOOR_DB2: Final = 4.0
 # Of that, what a gateway as a whole has changed since.
 DRIFT_DB2: Final = 1.0
+# What the law leaves over is judged by the survey; this many readings it takes to be believed as
+# much as the base map's own doubt. A law fitted to one reading leaves nothing over.
+PRIOR_READINGS: Final = 20.0
 # Lengths in metres and shares of the variance that are tried.
 LENGTHS_M: Final = (1.0, 2.0, 4.0, 8.0, 16.0)
 SHARES: Final = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9)
@@ -245,7 +248,9 @@ def _joined(one: _Readings, other: _Readings) -> _Readings:
 def _kriged(base: RadioMap, grid: Grid, readings: _Readings, law: _Law) -> RadioMap:
     left = law.left_over(readings)
     by_gateway = [np.flatnonzero(readings.gateway == g) for g in range(len(base.expected_dbm))]
-    kriging = _likeliest(readings, left, by_gateway)
+    doubted_db2 = PRIOR_READINGS * float(base.slow_db2.mean())
+    variance_db2 = (float(left @ left) + doubted_db2) / (len(left) + PRIOR_READINGS)
+    kriging = _likeliest(readings, left, by_gateway, variance_db2)
     expected = law.expected_dbm.copy()
     slow = base.slow_db2.copy()
     for gateway, own in enumerate(by_gateway):
@@ -268,9 +273,10 @@ def _kriged(base: RadioMap, grid: Grid, readings: _Readings, law: _Law) -> Radio
     return RadioMap(expected, np.maximum(slow, FLOOR_DB2), gateway_db2)
 
 
-def _likeliest(readings: _Readings, left: Floats, by_gateway: Sequence[Ints]) -> _Kriging:
+def _likeliest(
+    readings: _Readings, left: Floats, by_gateway: Sequence[Ints], variance_db2: float
+) -> _Kriging:
     """Length and share of greatest likelihood, over an even choice of gateways."""
-    variance = float(np.var(left))
     rich = [own for own in by_gateway if len(own) > 2]
     chosen = rich[:: max(1, len(rich) // _GATEWAYS_TRIED)]
     tried = [own[:: max(1, len(own) // _PLACES_TRIED)] for own in chosen]
@@ -285,5 +291,5 @@ def _likeliest(readings: _Readings, left: Floats, by_gateway: Sequence[Ints]) ->
             total -= 0.5 * float(white @ white) + float(np.log(np.diag(factor)).sum())
         return total
 
-    choices = [_Kriging(length, share, variance) for length in LENGTHS_M for share in SHARES]
+    choices = [_Kriging(length, share, variance_db2) for length in LENGTHS_M for share in SHARES]
     return max(choices, key=log_likelihood)
