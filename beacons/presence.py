@@ -192,11 +192,12 @@ def _work_off(
     events = _admit(model, state, waiting, at_s)
     looks = _looks(model, state, waiting, at_s)
     audience = _audience(model, state, listening, at_s)
-    awake = np.flatnonzero(~is_silent(rows, at_s))
+    silent = is_silent(rows, at_s)
+    awake = np.flatnonzero(~silent)
     block = max(1, _BLOCK_FLOATS // model.tables.cells)
     for first in range(0, len(awake), block):
         _update(model, state, awake[first : first + block], looks, audience)
-    events += judge(rows, model.zone_ids, at_s)
+    events += judge(rows, model.zone_ids, at_s, silent)
     for row in np.flatnonzero(at_s - rows.last_s[: len(rows)] > GONE_AFTER_S)[::-1].tolist():
         events += _end(model, state, row, at_s)
     return events

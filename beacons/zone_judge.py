@@ -20,6 +20,7 @@ FIRST_LOOK_S: Final = 1.5
 # A shop speaks after 2 to 5 s at the soonest; the later marks let a decision wait for a longer
 # look at the shelf, and learn from it afterwards.
 DWELL_MARKS_S: Final = (2.0, 3.0, 5.0, 10.0, 20.0, 40.0, 80.0)
+_MARKS_S: Final = np.array([*DWELL_MARKS_S, np.inf])
 # Becoming this sure of a stay is news too, between the marks: who waits for certainty need not wait
 # for the next mark.
 SURE_AT: Final = (0.7, 0.8, 0.9)
@@ -29,15 +30,16 @@ _GAPS_OF_SILENCE: Final = 6.0
 _SILENT_AFTER_S: Final = (6.0, 30.0)
 
 
-def judge(rows: Rows, zone_ids: Sequence[str], at_s: float) -> list[ZoneEvent]:
+def judge(
+    rows: Rows, zone_ids: Sequence[str], at_s: float, silent: npt.NDArray[np.bool_]
+) -> list[ZoneEvent]:
     """The edges of this tick, from `rows.zone_p`; at most one Left, then one Entered a device.
 
-    at_s: the end of the tick.
+    at_s: the end of the tick. silent: see `is_silent`.
     """
     n = len(rows)
     every = np.arange(n)
     zone_p = rows.zone_p[:n]
-    silent = is_silent(rows, at_s)
 
     best = zone_p.argmax(axis=1)
     best_changed = best != rows.best[:n]
@@ -61,12 +63,11 @@ def judge(rows: Rows, zone_ids: Sequence[str], at_s: float) -> list[ZoneEvent]:
     looked = at_s - rows.begun_s[:n] >= FIRST_LOOK_S
     somewhere = (likely >= 0) & (likely < len(zone_ids))
     entering = ~staying & somewhere & looked & (confidence >= ENTER_AT)
-    marks = np.append(DWELL_MARKS_S, np.inf)
     began_s = np.where(entering, rows.likely_s[:n], rows.entered_s[:n])
     told = np.where(entering, 0, rows.marks[:n])
     here_s = np.where(staying | entering, at_s - began_s, -np.inf)
     surer = _levels(confidence) > np.where(entering, 0, rows.sure[:n])
-    dwelling = (here_s >= marks[told]) | (surer & (here_s >= DWELL_MARKS_S[0]))
+    dwelling = (here_s >= _MARKS_S[told]) | (surer & (here_s >= DWELL_MARKS_S[0]))
 
     events: list[ZoneEvent] = []
     for row in np.flatnonzero(leaving | entering | dwelling).tolist():
@@ -119,6 +120,7 @@ def left(rows: Rows, zone_ids: Sequence[str], row: int, at_s: float) -> Left:
 def is_silent(rows: Rows, at_s: float) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Which devices were not heard for longer than their own adverts explain."""
     n = len(rows)
-    after_s = np.clip(_GAPS_OF_SILENCE * rows.gap_s[:n], *_SILENT_AFTER_S)
+    soonest_s, latest_s = _SILENT_AFTER_S
+    after_s = np.minimum(np.maximum(_GAPS_OF_SILENCE * rows.gap_s[:n], soonest_s), latest_s)
     silent: np.ndarray[tuple[int], np.dtype[np.bool_]] = at_s - rows.last_s[:n] > after_s
     return silent
