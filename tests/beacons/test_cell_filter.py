@@ -134,6 +134,24 @@ def test_levels_alone_are_weighed_as_bayes_rule_has_it(
     assert float(belief.offset_db2[0]) ** 0.5 == pytest.approx(exact.offset_sd_db, abs=0.05)
 
 
+@settings(max_examples=30, deadline=None)
+@given(TICK, PRECISIONS)
+def test_a_map_that_is_surer_here_than_there_is_weighed_so(
+    heard: dict[int, float], precision: float
+) -> None:
+    """As a survey of one half makes it; where is exact, how loud is shared between the cells."""
+    uneven = RadioMap(
+        RADIO.expected_dbm,
+        np.where(GRID.xy[:, 0] < 4.5, 4.0, 30.0)[None, :] + np.zeros_like(RADIO.slow_db2),
+        RADIO.gateway_db2,
+    )
+    tables = build_tables(GRID, uneven)
+    exact = ExactFilter(GRID, uneven)
+    exact.advance([Look(g, level, precision) for g, level in heard.items()], None)
+    belief, _, _ = advance(tables, unknown(tables), looks(heard, tables, precision), DEAF)
+    assert distance(belief.p[0], exact.p) < 1e-3
+
+
 @pytest.mark.parametrize("hears", [False, True], ids=["levels", "levels and hearing"])
 def test_shoppers_are_followed_as_the_exact_filter_follows_them(hears: bool) -> None:
     """Fifteen seconds at random places, at random loudness.

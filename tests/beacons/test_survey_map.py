@@ -241,6 +241,27 @@ def test_one_reading_says_next_to_nothing() -> None:
     assert radio.slow_db2[1:].tolist() == BASE.slow_db2[1:].tolist()
 
 
+def test_shadows_of_one_floor_are_not_those_of_the_floor_above() -> None:
+    """A shadow of 15 dB around one place below; right above it the map stays as it was."""
+    upper = replace(PLAN, floor_id="upper", level=1, zones=())
+    upper = replace(upper, gateways=(replace(PLAN.gateways[0], gateway_id="u0"),))
+    floors = [PLAN, upper]
+    grid = build_grid(floors)
+    base = map_from_positions(floors, grid)
+    points = []
+    for cell in np.flatnonzero(grid.floor == 0).tolist():
+        x, y = grid.xy[cell].tolist()
+        dark_db = 15.0 if np.hypot(x - 20, y - 5) < 3 else 0.0
+        level_dbm = float(base.expected_dbm[0, cell]) - dark_db
+        points.append(SurveyPoint("hall", x, y, "g0", level_dbm, 1.0, 8, 0.5))
+    radio = surveyed_map(base, floors, grid, [Survey("s", tuple(points))])
+    moved_db = radio.expected_dbm[0] - base.expected_dbm[0]
+    dark = np.hypot(grid.xy[:, 0] - 20, grid.xy[:, 1] - 5) < 2
+    below, above = (moved_db[dark & (grid.floor == f)].mean() for f in (0, 1))
+    assert below < -6.0
+    assert above > below + 5.0
+
+
 _FLOATS = st.floats(-5, 35)
 _POINTS = st.builds(
     SurveyPoint,
