@@ -32,7 +32,8 @@ from beacons.radio_map import FAST_DB2
 # guess. Most lie within 8 dB of the common one, and the hand or bag that holds one takes 6 dB.
 OFFSET_MEAN_DB: Final = np.float32(-6.0)
 OFFSET_DB2: Final = np.float32(64.0)
-# A handset is put into a bag and taken out: its offset is known for about a minute, and wanders.
+# What is forgotten of a handset in a tick goes back to the offset that it has, not to this prior;
+# that one comes back slowly, over some ten minutes: the handset stays the same.
 OFFSET_KEPT: Final = np.float32(np.exp(-TICK_S / 60.0))
 OFFSET_WANDERS_DB2: Final = np.float32(0.05)
 # Never surer than this of an offset: antennas are not round.

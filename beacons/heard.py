@@ -15,6 +15,8 @@ from beacons.filter_tables import TICK_S
 # A radio can tell -110 to about -20 dBm apart; 0, 20 and 127 are "no reading" in various stacks.
 QUIETEST_DBM: Final = -110.0
 LOUDEST_DBM: Final = -10.0
+# The most one sighting can carry on the wire (beacons.sighting).
+MAX_COUNT: Final = 10_000
 # Clocks of gateways are disciplined to well under this; a window ends 0.5 s after its time.
 FUTURE_S: Final = 1.0
 # Older than its tick by less than this, a sighting still says where somebody is.
@@ -85,7 +87,7 @@ class Inbox:
                 or not one.device
                 or not oldest_s <= at_s <= latest_s
                 or not QUIETEST_DBM <= one.mean_rssi_dbm <= LOUDEST_DBM
-                or one.count < 1
+                or not 1 <= one.count <= MAX_COUNT
                 or self._waiting >= MAX_WAITING
             ):
                 self.refused[_refusal(one, gateway, oldest_s, latest_s)] += 1
@@ -125,7 +127,7 @@ def _refusal(one: Heard, gateway: int | None, oldest_s: float, latest_s: float) 
     if gateway is None:
         return Refusal.UNKNOWN_GATEWAY
     # Comparisons with NaN are false, so these refuse it too.
-    if one.count < 1 or not QUIETEST_DBM <= one.mean_rssi_dbm <= LOUDEST_DBM:
+    if not 1 <= one.count <= MAX_COUNT or not QUIETEST_DBM <= one.mean_rssi_dbm <= LOUDEST_DBM:
         return Refusal.NO_READING
     if not math.isfinite(one.at_s):
         return Refusal.NO_TIME

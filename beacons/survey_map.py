@@ -250,7 +250,7 @@ def _kriged(base: RadioMap, grid: Grid, readings: _Readings, law: _Law) -> Radio
     by_gateway = [np.flatnonzero(readings.gateway == g) for g in range(len(base.expected_dbm))]
     doubted_db2 = PRIOR_READINGS * float(base.slow_db2.mean())
     variance_db2 = (float(left @ left) + doubted_db2) / (len(left) + PRIOR_READINGS)
-    kriging = _likeliest(readings, left, by_gateway, variance_db2)
+    kriging = _likeliest(grid, readings, left, by_gateway, variance_db2)
     expected = law.expected_dbm.copy()
     slow = base.slow_db2.copy()
     for gateway, own in enumerate(by_gateway):
@@ -274,10 +274,16 @@ def _kriged(base: RadioMap, grid: Grid, readings: _Readings, law: _Law) -> Radio
 
 
 def _likeliest(
-    readings: _Readings, left: Floats, by_gateway: Sequence[Ints], variance_db2: float
+    grid: Grid,
+    readings: _Readings,
+    left: Floats,
+    by_gateway: Sequence[Ints],
+    variance_db2: float,
 ) -> _Kriging:
-    """Length and share of greatest likelihood, over an even choice of gateways."""
-    rich = [own for own in by_gateway if len(own) > 2]
+    """Length and share of greatest likelihood, over an even choice of gateways and their floors."""
+    floor = grid.floor[readings.cell]
+    by_floor = [own[floor[own] == one] for own in by_gateway for one in np.unique(floor[own])]
+    rich = [own for own in by_floor if len(own) > 2]
     chosen = rich[:: max(1, len(rich) // _GATEWAYS_TRIED)]
     tried = [own[:: max(1, len(own) // _PLACES_TRIED)] for own in chosen]
 
