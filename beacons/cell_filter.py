@@ -78,8 +78,8 @@ def looks_precision(slow_db2: Floats32, kept: Floats32, fresh: Floats32) -> Floa
     """What more sightings of a gateway add, in 1 / dB2.
 
     slow_db2: of the gateway of each. kept: effective number of earlier ones, one tick ago; fresh:
-    number now. n sightings at a place
-    share the map's error there, so together they are worth n / (n slow + fast).
+    number now. n sightings at a place share the map's error there, so together they are worth
+    n / (n slow + fast).
     """
     after = kept * KEPT + fresh
     added = after / (after * slow_db2 + np.float32(FAST_DB2))

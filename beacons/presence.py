@@ -33,8 +33,8 @@ from beacons.zone_judge import is_silent, judge, left
 __all__ = ["Estimate", "Heard", "PresenceModel", "PresenceState", "estimates", "step"]
 
 # Gateways send once a second, so a window's batch comes up to that late; one that misses its tick
-# joins the next, when the shopper is still within half a metre. Waiting for all would cost every
-# push a second (in the simulated store: no wrong aisle less).
+# joins the next, when the shopper is still within half a metre. Waiting a second for all would
+# make every push that much later, and no more of them right (seen in the simulated store).
 LAG_S: Final = 0.25
 # A visit has ended: long enough for a handset that dozes or lies in a bag, shorter than a return.
 GONE_AFTER_S: Final = 90.0
@@ -86,8 +86,10 @@ class PresenceModel:
 
 
 class PresenceState:
-    """What is known now about the handsets of one floor. Only `step` changes it.
+    """What is known now about the handsets of one store. Only `step` changes it.
 
+    gateways: what the crowd told of each gateway's loudness. listening, audience: the gateways
+    whose silence says something, and what follows from it, kept until they change.
     evicted: silent handsets given up for new ones at the ceiling; crowded_out: times that a new
     one found no room; refused: sightings not used, by reason; lost: times that the evidence on a
     handset fitted nowhere; stepped_back: times that the clock was set back.

@@ -108,7 +108,7 @@ def play(
 @pytest.mark.parametrize("offset_db", [0.0, -15.0, 8.0])
 def test_a_shopper_is_found_in_the_right_aisle_within_seconds(offset_db: float) -> None:
     """However loud the handset is. One fade in twenty may lead astray for a moment, not more."""
-    prompt = astray = likely = near = 0
+    prompt = astray = 0
     for seed in range(10):
         for x, zone in ((2.0, "west"), (8.0, "east")):
             state = PresenceState(MODEL)
@@ -118,13 +118,12 @@ def test_a_shopper_is_found_in_the_right_aisle_within_seconds(offset_db: float) 
             prompt += bool(entered) and entered[0].at_s - START_S <= 5.0
             assert all(START_S <= event.since_s <= event.at_s for event in entered)
             estimate = estimates(MODEL, state)["alice"]
-            likely += estimate.likeliest_zone_id == zone
-            near += math.dist((estimate.x_m, estimate.y_m), (x, 8)) < 3.5
+            assert estimate.zone_id in (zone, None)
+            assert estimate.likeliest_zone_id == zone
+            assert math.dist((estimate.x_m, estimate.y_m), (x, 8)) < 3.5
     assert astray <= 1
-    assert likely >= 19
-    assert near >= 18
-    # A quiet one is heard by a few gateways only.
-    assert prompt >= (14 if offset_db < -10 else 18)
+    # A quiet one is heard by a few gateways only: sixteen of twenty are told in time.
+    assert prompt >= (16 if offset_db < -10 else 18)
 
 
 def test_a_walk_around_the_shelf_is_two_stays_with_one_edge_each() -> None:
@@ -135,7 +134,7 @@ def test_a_walk_around_the_shelf_is_two_stays_with_one_edge_each() -> None:
     assert [type(event) for event in events[:1]] == [Appeared]
     second = next(e for e in events if isinstance(e, Entered) and e.zone_id == "east")
     truly_in_s = START_S + (11 + 6 + 1) / 0.8
-    assert abs(second.at_s - truly_in_s) < 6.5
+    assert abs(second.at_s - truly_in_s) < 6.0
 
 
 def test_stays_are_edges_whatever_the_walk_does() -> None:
