@@ -19,18 +19,19 @@ Bools = npt.NDArray[np.bool_]
 # The filter's heart beat: the gateways' window.
 TICK_S: Final = 0.5
 
-# The map is wrong at a place, and stays wrong while somebody stands there: ten seconds of sightings
-# are not twenty independent looks. So what was learned of the place decays in this time, and the
-# filter's `looks_precision` says what one more sighting adds to the earlier ones of its gateway.
-FORGETS_AFTER_S: Final = 4.0
+# The model is never quite right, so what was learned of the place decays in this time (the belief
+# is drawn towards "anywhere": its logarithm shrinks).
+FORGETS_AFTER_S: Final = 5.0
 KEPT: Final = np.float32(np.exp(-TICK_S / FORGETS_AFTER_S))
-# Not walkable: as good as impossible, and finite.
-_NEVER: Final = -200.0
-# Keeps logarithms finite on shelves.
-_TINY: Final = 1e-20
+# The map is wrong at a place, and stays wrong while somebody stands there: ten seconds of sightings
+# are not twenty independent looks. In recordings the errors of one gateway are alike for 2 s of
+# walking (some 2 m) and for as long as somebody stands. The filter's `looks_precision` says what one
+# more sighting adds to the earlier ones of its gateway.
+SAME_ERROR_S: Final = 5.0
+LOOKS_KEPT: Final = np.float32(np.exp(-TICK_S / SAME_ERROR_S))
 # Shoppers stroll at 0.4 to 1.1 m/s and often stand. Their walk is modelled as diffusion, whose
 # spread after five seconds equals that of people who walk half of the time at this speed.
-WALK_MPS: Final = 0.9
+WALK_MPS: Final = 1.1
 # Chance that the model is wrong altogether (a jump through a door that the plan lacks), each tick.
 TELEPORT: Final = 1e-4
 # Which gateways hear a handset at all says where it is, above all where gateways are sparse: of all
@@ -51,28 +52,26 @@ _MIDDLE_DBM: Final = -75.0
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How loud handsets are at some gateways, (gateways, cells).
+    """How loud handsets are at some gateways.
 
-    expected_db, expected_db2: level and its square, relative to -75 dBm. precision, pull, pull2:
-    1 / variance, and it times the expected level and times its square. half_log: half of the
-    logarithm of precision.
+    levels: the expected level relative to -75 dBm, and its square; (2, gateways, cells).
+    terms: of the log likelihood -1/2 precision (level - expected)^2 + 1/2 log precision, times -2,
+    what stands beside level^2, level and 1; (3, gateways, cells).
     """
 
-    expected_db: Floats32
-    expected_db2: Floats32
-    precision: Floats32
-    pull: Floats32
-    pull2: Floats32
-    half_log: Floats32
+    levels: Floats32
+    terms: Floats32
+
+    @property
+    def expected_db(self) -> Floats32:
+        """Relative to -75 dBm, (gateways, cells)."""
+        return np.asarray(self.levels[0])
 
     def at(self, gateways: Ints) -> "Reach":
         """Of these gateways only."""
-        if len(gateways) == len(self.precision):
+        if len(gateways) == self.levels.shape[1]:
             return self
-        return Reach(
-            self.expected_db[gateways], self.expected_db2[gateways], self.precision[gateways],
-            self.pull[gateways], self.pull2[gateways], self.half_log[gateways],
-        )  # fmt: skip
+        return Reach(self.levels[:, gateways], self.terms[:, gateways])
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,24 +81,26 @@ class Tables:
     reach: of each gateway.
     slow_db2: variance of the map's error, by gateway, mean over the cells; gateway_db2: the part of
     it that is the gateway's own offset.
-    heard: chance to be heard, (gateways, offsets, cells).
-    right, down: share that crosses the border of m and m + 1, of m and m + columns, in one tick.
+    heard: chance to be heard, (gateways, offsets, cells). everybody: the audience when all listen.
+    right, down: share that crosses the border to the next cell, and to the cell `below`, in one
+    tick; (cells,). above: the other way; the last cell, where there is none.
     joined: pairs of cells at the ends of connectors.
     where: a new handset's place; landing: added in each tick, so that nothing is ever impossible;
-    log_forgotten: the place's part in what is left after a tick, never on shelves; (cells,).
+    (cells,).
     """
 
     reach: Reach
     slow_db2: Floats32
     gateway_db2: Floats32
     heard: Floats32
+    everybody: Floats32
     right: Floats32
     down: Floats32
-    columns: int
+    below: Ints
+    above: Ints
     joined: Ints
     where: Floats32
     landing: Floats32
-    log_forgotten: Floats32
 
     @property
     def cells(self) -> int:
@@ -108,42 +109,45 @@ class Tables:
 
 def build_tables(grid: Grid, radio: RadioMap) -> Tables:
     """The tables of one store."""
-    walkable = grid.walkable
-    where = walkable / walkable.sum()
+    cells = len(grid.xy)
+    where = np.full(cells, 1.0 / cells)
     expected_db = radio.expected_dbm - _MIDDLE_DBM
     precision = 1.0 / (radio.slow_db2 + FAST_DB2)
+    constant = precision * expected_db**2 - np.log(precision)
     loudness = radio.expected_dbm[:, None, :] + AUDIENCE_DB[None, :, None]
-    heard = 1.0 / (1.0 + np.exp(-(loudness - SENSITIVITY_DBM) / SENSITIVITY_EDGE_DB))
-    log_where = np.log(np.where(walkable, where, 1.0))
+    edge = (loudness - SENSITIVITY_DBM) / SENSITIVITY_EDGE_DB
+    heard = as_float32(1.0 / (1.0 + np.exp(-edge)) + HEARD_ANYWAY)
+    down = grid.down[grid.place]
+    below, above = np.arange(cells), np.full(cells, cells - 1)
+    below[down] = np.searchsorted(grid.place, grid.place[down] + grid.columns)
+    above[below[down]] = np.flatnonzero(down)
     return Tables(
         reach=Reach(
-            expected_db=as_float32(expected_db),
-            expected_db2=as_float32(expected_db**2),
-            precision=as_float32(precision),
-            pull=as_float32(precision * expected_db),
-            pull2=as_float32(precision * expected_db**2),
-            half_log=as_float32(0.5 * np.log(precision)),
+            levels=as_float32(np.stack([expected_db, expected_db**2])),
+            terms=as_float32(np.stack([precision, -2.0 * precision * expected_db, constant])),
         ),
         slow_db2=as_float32(radio.slow_db2 @ where),
         gateway_db2=as_float32(radio.gateway_db2),
-        heard=as_float32(heard + HEARD_ANYWAY),
-        right=_moves(grid.right, grid.cell_m),
-        down=_moves(grid.down, grid.cell_m),
-        columns=grid.columns,
+        heard=heard,
+        everybody=audience(heard),
+        right=_moves(grid.right[grid.place], grid.cell_m),
+        down=_moves(down, grid.cell_m),
+        below=below,
+        above=above,
         joined=grid.joined,
         where=as_float32(where),
-        landing=as_float32(TELEPORT * where + _TINY),
-        log_forgotten=as_float32(np.where(walkable, (1.0 - KEPT) * log_where, _NEVER)),
+        landing=as_float32(TELEPORT * where),
     )
 
 
-def audience(tables: Tables, listening: Bools) -> Floats32:
-    """Log of how many of the listening gateways would hear a handset, by offset and cell.
+def audience(heard: Floats32) -> Floats32:
+    """Log of how many gateways would hear a handset; for `beacons.cell_filter`.
 
-    Flat, for `beacons.cell_filter`; a first dimension of offsets, then cells.
+    heard: the rows of `Tables.heard` whose gateways listen. (2, offsets x cells): the logarithm at
+    each of AUDIENCE_DB, and what the next one adds to it.
     """
-    expected = tables.heard[listening].sum(axis=0) + np.float32(HEARD_ANYWAY)
-    return np.asarray(np.log(expected).ravel())
+    log = np.log(heard.sum(axis=0) + np.float32(HEARD_ANYWAY))
+    return np.stack([log.ravel(), np.diff(log, axis=0, append=log[-1:]).ravel()])
 
 
 def relative_db(rssi_dbm: npt.NDArray[np.float64]) -> Floats32:

@@ -17,7 +17,7 @@ LEAST_GATEWAYS: Final = 3
 # Somebody hangs a banner: an offset is never known better than this.
 LEAST_DB2: Final = np.float32(1.0)
 # Sightings of one crowd share errors of the map; the filter believes them less than their number.
-TRUST: Final = np.float32(0.1)
+TRUST: Final = np.float32(0.4)
 
 
 class GatewayOffsets:

@@ -1,7 +1,8 @@
 """The walkable floors as one grid of cells: who is whose neighbour, and which zones a cell lies in.
 
-The floors of a store lie under each other in one rectangle of cells, so that one pair of shifts
-moves everybody; no neighbours are joined across floors but by stairs, lifts and the like.
+The floors of a store lie under each other in one rectangle, so that one pair of shifts moves
+everybody; no neighbours are joined across floors but by stairs, lifts and the like. Only walkable
+places of the rectangle are cells.
 """
 
 import math
@@ -35,25 +36,26 @@ _MIN_FREE_SHARE: Final = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Cells of rectangles around the floors, row by row; those of shelves are not walkable.
+    """The walkable cells, row by row.
 
     xy: middle of the walkable part of each cell, shape (cells, 2). floor: index of its floor.
-    right, down: whether one can walk from cell m to m + 1, and from m to m + columns.
     zone_share: (cells, zones + 1); how much of a cell lies in each zone, the last: in none. The
     zones of all floors, in the order of the plans.
     joined: pairs of cells that a connector joins, shape (pairs, 2).
+    place: where each cell is in the rectangle of rows x columns places. right, down: whether one
+    can walk from place m to m + 1, and from m to m + columns.
     """
 
     cell_m: float
-    rows: int
-    columns: int
     xy: Floats
     floor: Ints
-    walkable: Bools
-    right: Bools
-    down: Bools
     zone_share: Floats
     joined: Ints
+    rows: int
+    columns: int
+    place: Ints
+    right: Bools
+    down: Bools
 
 
 def build_grid(
@@ -77,20 +79,21 @@ def build_grid(
     parts = [
         _floor_grid(plan, box, columns, size_m) for plan, box in zip(floors, boxes, strict=True)
     ]
-    floor = np.repeat(np.arange(len(parts)), [len(part.xy) for part in parts])
-    grid = Grid(
+    place = np.flatnonzero(np.concatenate([part.walkable for part in parts]))
+    floor = np.repeat(np.arange(len(parts)), [len(part.xy) for part in parts])[place]
+    xy = np.concatenate([part.xy for part in parts])[place]
+    return Grid(
         cell_m=size_m,
+        xy=xy,
+        floor=floor,
+        zone_share=_shares([part.zone_share for part in parts])[place],
+        joined=_joined(xy, floor, floors, connectors),
         rows=_rows(boxes, size_m),
         columns=columns,
-        xy=np.concatenate([part.xy for part in parts]),
-        floor=floor,
-        walkable=np.concatenate([part.walkable for part in parts]),
+        place=place,
         right=np.concatenate([part.right for part in parts]),
         down=np.concatenate([part.down for part in parts]),
-        zone_share=_shares([part.zone_share for part in parts]),
-        joined=np.zeros((0, 2), dtype=np.intp),
     )
-    return _with_connectors(grid, floors, connectors)
 
 
 def _needed_cell_m(floors: Sequence[FloorPlan]) -> float:
@@ -185,26 +188,23 @@ def _shares(shares: Sequence[Floats]) -> Floats:
     return whole
 
 
-def _with_connectors(
-    grid: Grid, floors: Sequence[FloorPlan], connectors: Sequence[Connector]
-) -> Grid:
+def _joined(
+    xy: Floats, floor: Ints, floors: Sequence[FloorPlan], connectors: Sequence[Connector]
+) -> Ints:
+    """The pairs of cells at the ends of connectors."""
     index = {plan.floor_id: i for i, plan in enumerate(floors)}
     pairs = []
     for connector in connectors:
         cells = [
-            _nearest(grid, index[end.floor_id], (end.x_m, end.y_m))
+            _nearest(xy, floor, index[end.floor_id], (end.x_m, end.y_m))
             for end in connector.ends
             if end.floor_id in index
         ]
         pairs += [(a, b) for i, a in enumerate(cells) for b in cells[i + 1 :]]
-    joined = np.array(sorted(set(pairs)), dtype=np.intp).reshape(-1, 2)
-    return Grid(
-        grid.cell_m, grid.rows, grid.columns, grid.xy, grid.floor, grid.walkable,
-        grid.right, grid.down, grid.zone_share, joined,
-    )  # fmt: skip
+    return np.array(sorted(set(pairs)), dtype=np.intp).reshape(-1, 2)
 
 
-def _nearest(grid: Grid, floor: int, xy: tuple[float, float]) -> int:
-    """The walkable cell of a floor nearest to a point."""
-    here = np.flatnonzero((grid.floor == floor) & grid.walkable)
-    return int(here[np.argmin(np.hypot(*(grid.xy[here] - xy).T))])
+def _nearest(xy: Floats, floor: Ints, on: int, point: tuple[float, float]) -> int:
+    """The cell of a floor nearest to a point."""
+    here = np.flatnonzero(floor == on)
+    return int(here[np.argmin(np.hypot(*(xy[here] - point).T))])

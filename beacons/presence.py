@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from beacons import cell_filter, filter_tables
 from beacons.calibration import GatewayRadio
-from beacons.filter_tables import KEPT, TICK_S
+from beacons.filter_tables import LOOKS_KEPT, TICK_S
 from beacons.floor import FloorPlan
 from beacons.gateway_offsets import GatewayOffsets
 from beacons.grid import build_grid
@@ -48,6 +48,9 @@ MAX_STEP_BACK_S: Final = 60.0
 # Unless the caller knows better: a gateway that heard nobody at all for this long may be dead, and
 # its silence says nothing.
 GATEWAY_ALIVE_S: Final = 3.0
+
+# Sightings of the next ticks share their errors: they would tell no more of the gateways.
+_LEARNS_EVERY_TICKS: Final = 4
 
 # Handsets worked on at once: a quarter of a megabyte of floats, so that they and the scratch arrays
 # beside them stay in the processor's cache.
@@ -81,8 +84,8 @@ class PresenceModel:
         self.zone_ids = tuple(zone.zone_id for plan in floors for zone in plan.zones)
         gateway_ids = [place.gateway_id for plan in floors for place in plan.gateways]
         self.gateway_of = {gateway_id: i for i, gateway_id in enumerate(gateway_ids)}
-        self.zone_share = self.grid.zone_share.astype(np.float32)
-        self.xy = self.grid.xy.astype(np.float32)
+        # What is summed up over the cells: zones, none, x, y.
+        self.sums = filter_tables.as_float32(np.hstack([self.grid.zone_share, self.grid.xy]))
 
 
 class PresenceState:
@@ -101,8 +104,8 @@ class PresenceState:
         self.inbox = Inbox()
         self.gateway_heard_s = np.full(len(model.gateway_of), -np.inf)
         self.gateways = GatewayOffsets(model.tables)
-        self.listening = np.zeros(len(model.gateway_of), dtype=np.bool_)
-        self.audience: npt.NDArray[np.float32] | None = None
+        self.listening = np.ones(len(model.gateway_of), dtype=np.bool_)
+        self.audience = tables.everybody
         self.next_tick: int | None = None
         self.evicted = 0
         self.crowded_out = 0
@@ -198,7 +201,9 @@ def _work_off(
     awake = np.flatnonzero(~silent)
     block = max(1, _BLOCK_FLOATS // model.tables.cells)
     for first in range(0, len(awake), block):
-        _update(model, state, awake[first : first + block], looks, audience)
+        surprise = _update(model, state, awake[first : first + block], looks, audience)
+        if surprise is not None and tick % _LEARNS_EVERY_TICKS == 0:
+            state.gateways.learn(surprise)
     events += judge(rows, model.zone_ids, at_s, silent)
     for row in np.flatnonzero(at_s - rows.last_s[: len(rows)] > GONE_AFTER_S)[::-1].tolist():
         events += _end(model, state, row, at_s)
@@ -248,34 +253,36 @@ def _looks(
     model: PresenceModel, state: PresenceState, waiting: Sequence[Waiting], at_s: float
 ) -> cell_filter.Looks:
     """The sightings of a tick, summed by row and gateway; (rows, gateways)."""
-    rows = state.rows
-    shape = (len(rows), len(model.gateway_of))
-    seen = [(rows.row_of[one[0]], *one[1:]) for one in waiting if one[0] in rows.row_of]
-    kept = rows.looks[: shape[0]]
+    row_of, gateways = state.rows.row_of, len(model.gateway_of)
+    shape = (len(row_of), gateways)
+    kept = state.rows.looks[: shape[0]]
+    seen = [
+        (row_of[device] * gateways + gateway, count, dbm)
+        for device, gateway, count, dbm in waiting
+        if device in row_of
+    ]
+    level, precision = np.zeros((2, *shape), dtype=np.float32)
     if not seen:
-        kept *= KEPT
-        nothing = np.zeros(shape, dtype=np.float32)
-        return cell_filter.Looks(nothing, nothing)
-    row, gateway, count, dbm = (np.array(column) for column in zip(*seen, strict=True))
-    state.gateway_heard_s[gateway] = at_s
-    place = row * shape[1] + gateway
+        kept *= LOOKS_KEPT
+        return cell_filter.Looks(level, precision)
     # Sums in one order, whatever the order of arrival.
-    order = np.lexsort((dbm, place))
-    place, count, dbm = place[order], count[order], dbm[order]
-    cells = shape[0] * shape[1]
-    fresh = np.bincount(place, count, cells)
-    own_db = state.gateways.offset_db[place % shape[1]]
-    total_db = np.bincount(place, count * (filter_tables.relative_db(dbm) - own_db), cells)
-    level = total_db / np.maximum(fresh, 1.0)
-    fresh32 = fresh.reshape(shape).astype(np.float32)
-    precision = np.zeros(shape, dtype=np.float32)
-    at = np.unravel_index(np.unique(place), shape)
-    precision[at] = cell_filter.looks_precision(
-        state.gateways.slow_db2(model.tables)[at[1]], kept[at], fresh32[at]
+    seen.sort()
+    places, counts, dbms = zip(*seen, strict=True)
+    place, count = np.array(places), np.array(counts)
+    fresh = np.bincount(place, count, level.size)
+    total_dbm = np.bincount(place, count * np.array(dbms), level.size)
+    at = np.flatnonzero(fresh)
+    gateway, fresh_at = at % gateways, fresh[at]
+    state.gateway_heard_s[gateway] = at_s
+    level_db = filter_tables.relative_db(total_dbm[at] / fresh_at)
+    level.ravel()[at] = level_db - state.gateways.offset_db[gateway]
+    slow_db2 = state.gateways.slow_db2(model.tables)[gateway]
+    precision.ravel()[at] = cell_filter.looks_precision(
+        slow_db2, kept.ravel()[at], fresh_at.astype(np.float32)
     )
-    kept *= KEPT
-    kept += fresh32
-    return cell_filter.Looks(level.reshape(shape).astype(np.float32), precision)
+    kept *= LOOKS_KEPT
+    kept.ravel()[at] += fresh_at
+    return cell_filter.Looks(level, precision)
 
 
 def _audience(
@@ -285,9 +292,9 @@ def _audience(
         alive = at_s - state.gateway_heard_s <= GATEWAY_ALIVE_S
     else:
         alive = np.array([gateway_id in listening for gateway_id in model.gateway_of])
-    if state.audience is None or not np.array_equal(alive, state.listening):
+    if not np.array_equal(alive, state.listening):
         state.listening = alive
-        state.audience = filter_tables.audience(model.tables, alive)
+        state.audience = filter_tables.audience(model.tables.heard[alive])
     return state.audience
 
 
@@ -297,20 +304,20 @@ def _update(
     block: npt.NDArray[np.intp],
     looks: cell_filter.Looks,
     audience: npt.NDArray[np.float32],
-) -> None:
+) -> cell_filter.Surprise | None:
     """Move and weigh one block of rows, and sum up their cells."""
     rows, tables = state.rows, model.tables
     belief = cell_filter.Belief(rows.p[block], rows.offset_db[block], rows.offset_db2[block])
     own = cell_filter.Looks(looks.level_db[block], looks.precision[block])
     belief, surprise, lost = cell_filter.advance(tables, belief, own, audience)
-    if surprise is not None:
-        state.gateways.learn(surprise)
     state.lost += len(lost)
     rows.p[block] = belief.p
     rows.offset_db[block] = belief.offset_db
     rows.offset_db2[block] = belief.offset_db2
-    rows.zone_p[block] = belief.p @ model.zone_share
-    rows.xy[block] = belief.p @ model.xy
+    sums = belief.p @ model.sums
+    rows.zone_p[block] = sums[:, :-2]
+    rows.xy[block] = sums[:, -2:]
+    return surprise
 
 
 def _end(model: PresenceModel, state: PresenceState, row: int, at_s: float) -> list[ZoneEvent]:

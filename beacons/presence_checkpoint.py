@@ -78,7 +78,6 @@ def fingerprint(model: PresenceModel) -> str:
     for names in (model.floor_ids, model.zone_ids, tuple(model.gateway_of)):
         digest.update(repr(names).encode())
     digest.update(np.round(model.grid.xy, 3).tobytes())
-    digest.update(model.grid.walkable.tobytes())
     return digest.hexdigest()
 
 
@@ -164,8 +163,9 @@ def _restore_handsets(
     # One that was restored twice without a step between has had its share already.
     heard_s = rows.last_s[:count] + max(0, missed) * TICK_S
     rows.last_s[:count] = np.minimum(heard_s, now_s)
-    rows.zone_p[:count] = rows.p[:count] @ model.zone_share
-    rows.xy[:count] = rows.p[:count] @ model.xy
+    sums = rows.p[:count] @ model.sums
+    rows.zone_p[:count] = sums[:, :-2]
+    rows.xy[:count] = sums[:, -2:]
 
 
 def _columns(
@@ -195,7 +195,7 @@ def _columns(
         if not (columns[name] <= now_s).all():
             raise MalformedCheckpoint(f"{name} lies in the future, or nowhere")
     _refuse_outside("log_p", log_p, math.log(_LEAST_P) - 1.0, 1.0)
-    columns["p"] = _probabilities(model, log_p)
+    columns["p"] = _probabilities(log_p)
     return columns
 
 
@@ -225,8 +225,8 @@ def _radio_map(model: PresenceModel) -> str:
     return digest.hexdigest()
 
 
-def _probabilities(model: PresenceModel, log_p: Array) -> npt.NDArray[np.float32]:
-    p = np.exp(log_p.astype(np.float32)) * (model.tables.where > 0)
+def _probabilities(log_p: Array) -> npt.NDArray[np.float32]:
+    p = np.exp(log_p.astype(np.float32))
     total = p.sum(axis=1, keepdims=True)
     if not (total > 0).all():
         raise MalformedCheckpoint("a handset in it is nowhere")

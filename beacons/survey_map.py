@@ -138,10 +138,10 @@ def _heard(
 
 
 def _cells(grid: Grid, floor: Ints, xy: Floats) -> Ints:
-    """The nearest walkable cell of each place."""
+    """The nearest cell of each place."""
     cells = np.zeros(len(xy), dtype=np.intp)
     for one in np.unique(floor):
-        here = np.flatnonzero((grid.floor == one) & grid.walkable)
+        here = np.flatnonzero(grid.floor == one)
         asked = np.flatnonzero(floor == one)
         away = np.hypot(
             xy[asked, None, 0] - grid.xy[None, here, 0], xy[asked, None, 1] - grid.xy[None, here, 1]

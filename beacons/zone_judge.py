@@ -1,5 +1,6 @@
 """From probabilities to edges: when a device has entered a zone, dwells in it, has left it."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Final
 
@@ -24,6 +25,7 @@ _MARKS_S: Final = np.array([*DWELL_MARKS_S, np.inf])
 # Becoming this sure of a stay is news too, between the marks: who waits for certainty need not wait
 # for the next mark.
 SURE_AT: Final = (0.7, 0.8, 0.9)
+_SURE_AT: Final = np.array([*SURE_AT, np.inf])
 # Six usual gaps without a sighting are not chance any more; between 6 s (one advert a second,
 # one in three heard) and 30 s (a slow advertiser could have crossed the store).
 _GAPS_OF_SILENCE: Final = 6.0
@@ -38,40 +40,38 @@ def judge(
     at_s: the end of the tick. silent: see `is_silent`.
     """
     n = len(rows)
-    every = np.arange(n)
     zone_p = rows.zone_p[:n]
+    kept_best, likely, entered = rows.best[:n], rows.likely[:n], rows.entered[:n]
 
-    best = zone_p.argmax(axis=1)
-    best_changed = best != rows.best[:n]
-    rows.best[:n] = best
-    rows.best_s[:n][best_changed] = at_s
-    likely = rows.likely[:n]
-    present_p = np.where(likely < 0, -1.0, zone_p[every, likely])
-    switched = (best != likely) & (zone_p[every, best] > present_p + SWITCH_MARGIN)
-    likely[switched] = best[switched]
-    rows.likely_s[:n][switched] = rows.best_s[:n][switched]
-    likely[silent] = -1
-    rows.best[:n][silent] = -1
+    best, best_p = zone_p.argmax(axis=1), zone_p.max(axis=1)
+    np.copyto(rows.best_s[:n], at_s, where=best != kept_best)
+    kept_best[:] = best
+    confidence = zone_p[np.arange(n), likely]
+    confidence[likely < 0] = -1.0
+    switched = best_p > confidence + SWITCH_MARGIN
+    np.copyto(likely, best, where=switched)
+    np.copyto(rows.likely_s[:n], rows.best_s[:n], where=switched)
+    np.copyto(confidence, best_p, where=switched)
+    if silent.any():
+        likely[silent] = kept_best[silent] = -1
+    confidence[likely < 0] = 0.0
 
-    confidence = np.where(likely < 0, 0.0, zone_p[every, likely])
-    entered = rows.entered[:n]
-    staying = (entered >= 0) & (entered == likely) & (confidence >= LEAVE_AT)
+    # The likeliest is in no stay, or is the stay.
+    same = entered == likely
+    staying = same & (confidence >= LEAVE_AT)
     leaving = (entered >= 0) & ~staying
     # Lost from sight in the same zone: what follows is another stay.
-    doubted = leaving & (entered == likely)
-    rows.likely_s[:n][doubted] = at_s
+    np.copyto(rows.likely_s[:n], at_s, where=leaving & same)
     looked = at_s - rows.begun_s[:n] >= FIRST_LOOK_S
-    somewhere = (likely >= 0) & (likely < len(zone_ids))
-    entering = ~staying & somewhere & looked & (confidence >= ENTER_AT)
-    began_s = np.where(entering, rows.likely_s[:n], rows.entered_s[:n])
-    told = np.where(entering, 0, rows.marks[:n])
-    here_s = np.where(staying | entering, at_s - began_s, -np.inf)
-    surer = _levels(confidence) > np.where(entering, 0, rows.sure[:n])
-    dwelling = (here_s >= _MARKS_S[told]) | (surer & (here_s >= DWELL_MARKS_S[0]))
+    entering = (confidence >= ENTER_AT) & (likely < len(zone_ids)) & looked & ~staying
+    marks = rows.marks[:n]
+    due = at_s - rows.entered_s[:n] >= _MARKS_S[marks]
+    surer = (confidence >= _SURE_AT[rows.sure[:n]]) & (marks > 0)
+    dwelling = staying & (due | surer)
 
     events: list[ZoneEvent] = []
     for row in np.flatnonzero(leaving | entering | dwelling).tolist():
-        device = rows.devices[row]
+        device, sure = rows.devices[row], float(confidence[row])
         if leaving[row]:
             events.append(left(rows, zone_ids, row, at_s))
         if entering[row]:
@@ -79,15 +79,11 @@ def judge(
             rows.entered_s[row] = rows.likely_s[row]
             rows.marks[row] = rows.sure[row] = 0
             zone, since_s = int(rows.entered[row]), float(rows.entered_s[row])
-            events.append(Entered(device, zone_ids[zone], at_s, since_s, float(confidence[row])))
+            events.append(Entered(device, zone_ids[zone], at_s, since_s, sure))
+            dwelling[row] = at_s - since_s >= DWELL_MARKS_S[0]
         if dwelling[row]:
-            events += _dwellings(rows, zone_ids, row, at_s, float(confidence[row]))
+            events += _dwellings(rows, zone_ids, row, at_s, sure)
     return events
-
-
-def _levels(confidence: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
-    """How many of SURE_AT each confidence reaches."""
-    return np.searchsorted(SURE_AT, confidence, side="right")
 
 
 def _dwellings(
@@ -96,10 +92,10 @@ def _dwellings(
     """The dwell marks that are due, or else the news that the stay has become surer."""
     zone_id, since_s = zone_ids[int(rows.entered[row])], float(rows.entered_s[row])
     here_s = at_s - since_s
-    reached = int(np.searchsorted(DWELL_MARKS_S, here_s, side="right"))
+    reached = bisect_right(DWELL_MARKS_S, here_s)
     due = DWELL_MARKS_S[int(rows.marks[row]) : reached] or (here_s,)
     rows.marks[row] = reached
-    rows.sure[row] = max(int(rows.sure[row]), int(_levels(np.array(confidence))))
+    rows.sure[row] = max(int(rows.sure[row]), bisect_right(SURE_AT, confidence))
     device = rows.devices[row]
     return [Dwelling(device, zone_id, at_s, since_s, confidence, dwell_s) for dwell_s in due]
 

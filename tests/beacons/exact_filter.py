@@ -15,7 +15,6 @@ Floats = npt.NDArray[np.float64]
 STEP_DB: Final = 0.5
 OFFSETS_DB: Final = np.arange(-60.0, 50.0, STEP_DB)
 KEPT: Final = float(filter_tables.KEPT)
-OFFSET_KEPT: Final = float(cell_filter.OFFSET_KEPT)
 OFFSET_MEAN_DB: Final = float(cell_filter.OFFSET_MEAN_DB)
 OFFSET_DB2: Final = float(cell_filter.OFFSET_DB2)
 
@@ -34,7 +33,7 @@ class ExactFilter:
 
     def __init__(self, grid: Grid, radio: RadioMap) -> None:
         self.grid, self.radio = grid, radio
-        self.where = grid.walkable / grid.walkable.sum()
+        self.where = np.full(len(grid.xy), 1.0 / len(grid.xy))
         self.moves = _moves(grid)
         prior = _gaussian(OFFSET_MEAN_DB, OFFSET_DB2)
         self.joint = prior[:, None] * self.where[None, :]
@@ -57,7 +56,7 @@ class ExactFilter:
 
     def advance(self, looks: list[Look], listening: npt.NDArray[np.bool_] | None) -> None:
         """One tick. listening: None when who hears is to say nothing."""
-        self._walk()
+        self.walk()
         self._forget()
         weights = [self._weight(look) for look in looks]
         for look, weight in zip(looks, weights, strict=True):
@@ -65,7 +64,8 @@ class ExactFilter:
         if looks and listening is not None:
             self._overhear(sum(weights), listening)
 
-    def _walk(self) -> None:
+    def walk(self) -> None:
+        """The moves of one tick."""
         for move in self.moves:
             self.joint = self.joint @ move
         anywhere = self.joint.sum(axis=1)[:, None] * self.where[None, :]
@@ -77,14 +77,9 @@ class ExactFilter:
         self.joint /= self.joint.sum()
 
     def _forget(self) -> None:
-        loudness = self.joint.sum(axis=1)
-        mean_db = float(loudness @ OFFSETS_DB)
-        known = OFFSET_KEPT / float(loudness @ (OFFSETS_DB - mean_db) ** 2)
-        assumed = (1 - OFFSET_KEPT) / OFFSET_DB2
-        left_db = (known * mean_db + assumed * OFFSET_MEAN_DB) / (known + assumed)
-        anywhere = _gaussian(left_db, 1 / (known + assumed))[:, None] * self.where[None, :]
-        self.joint = self.joint**KEPT * anywhere ** (1 - KEPT)
-        self.joint /= self.joint.sum()
+        """Of the place only; how loud the handset would be there stays known."""
+        faded = self.p**KEPT
+        self.joint = self.joint * (faded / faded.sum() / self.p)
 
     def _weight(self, look: Look) -> float:
         """Of a sighting: less when it is far from what is expected (Huber)."""
@@ -121,10 +116,11 @@ def _moves(grid: Grid) -> list[Floats]:
     share = min(0.5 * variance_m2 / grid.cell_m**2, 0.25)
     cells = len(grid.xy)
     steps = []
+    cell_at = {place: cell for cell, place in enumerate(grid.place.tolist())}
     for open_, shift in ((grid.right, 1), (grid.down, grid.columns)):
         move = np.eye(cells)
-        for cell in np.flatnonzero(open_).tolist():
-            _exchange(move, cell, cell + shift, share)
+        for place in np.flatnonzero(open_).tolist():
+            _exchange(move, cell_at[place], cell_at[place + shift], share)
         steps.append(move)
     for one, other in grid.joined.tolist():
         move = np.eye(cells)

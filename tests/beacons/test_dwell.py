@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beacons.dwell import (
@@ -64,6 +64,7 @@ def _curve(stays: list[StayCount]) -> DwellCurve:
     return dwell_curves(zones, stays)["a"]
 
 
+@settings(deadline=None)
 @given(stay_counts, times_s, times_s)
 def test_survival_is_a_probability_that_never_rises(
     stays: list[StayCount], in_s: Floats, elapsed_s: Floats
@@ -77,6 +78,7 @@ def test_survival_is_a_probability_that_never_rises(
     assert (_curve(stays).survival(0.0, elapsed_s) == 1.0).all()
 
 
+@settings(deadline=None)
 @given(stay_counts, times_s)
 def test_a_residual_is_a_time_within_the_horizon(stays: list[StayCount], elapsed_s: Floats) -> None:
     residual_s = _curve(stays).residual_s(elapsed_s)
@@ -86,6 +88,7 @@ def test_a_residual_is_a_time_within_the_horizon(stays: list[StayCount], elapsed
     assert (residual_s <= HORIZON_S + 1e-9).all()
 
 
+@settings(deadline=None)
 @given(stay_counts, st.floats(0, 400))
 def test_a_residual_is_the_area_under_survival(stays: list[StayCount], elapsed_s: float) -> None:
     curve = _curve(stays)
@@ -96,6 +99,7 @@ def test_a_residual_is_the_area_under_survival(stays: list[StayCount], elapsed_s
     assert curve.residual_s(elapsed_s) == pytest.approx(area_s, rel=1e-3)
 
 
+@settings(deadline=None)
 @given(stay_counts)
 def test_half_of_the_stays_outlast_the_median(stays: list[StayCount]) -> None:
     curve = _curve(stays)
@@ -106,6 +110,7 @@ def test_half_of_the_stays_outlast_the_median(stays: list[StayCount]) -> None:
         assert curve.survival(median_s) == pytest.approx(0.5)
 
 
+@settings(deadline=None)
 @given(stay_counts, st.randoms(use_true_random=False))
 def test_stays_counted_together_or_in_another_order_teach_the_same(
     stays: list[StayCount], chance: random.Random

@@ -16,7 +16,7 @@ from beacons.floor import (
     check_plan,
     zone_of,
 )
-from beacons.grid import MAX_CELLS, build_grid
+from beacons.grid import MAX_CELLS, Floats, Grid, build_grid
 
 
 def rectangle(x0: float, y0: float, x1: float, y1: float) -> Polygon:
@@ -75,22 +75,42 @@ def test_a_point_is_in_the_zone_of_highest_priority_or_in_none() -> None:
     assert zone_of(GOOD, np.empty((0, 2))).tolist() == []
 
 
+def middles(grid: Grid) -> Floats:
+    """Of every place in the rectangle; no number where nobody walks."""
+    xy = np.full((grid.rows * grid.columns, 2), np.nan)
+    xy[grid.place] = grid.xy
+    return xy
+
+
+def test_only_places_where_one_can_stand_are_cells() -> None:
+    """The shelf of 1 by 5 m takes 20 cells of 0.5 m, and they are counted out row by row."""
+    grid = build_grid([GOOD], cell_m=0.5)
+    assert (grid.rows, grid.columns) == (16, 24)
+    assert len(grid.xy) == 16 * 24 - 20
+    row, column = np.divmod(grid.place, grid.columns)
+    assert grid.xy == pytest.approx(np.stack([0.5 * column + 0.25, 0.5 * row + 0.25], axis=1))
+    in_shelf = (np.abs(grid.xy[:, 0] - 6) < 0.5) & (np.abs(grid.xy[:, 1] - 4) < 2.5)
+    assert not in_shelf.any()
+
+
 def test_no_two_cells_are_neighbours_through_a_shelf() -> None:
     grid = build_grid([GOOD], cell_m=0.5)
+    xy = middles(grid)
     for link, shift in ((grid.right, 1), (grid.down, grid.columns)):
-        for cell in np.flatnonzero(link):
-            (x0, y0), (x1, y1) = grid.xy[cell], grid.xy[cell + shift]
+        for place in np.flatnonzero(link):
+            (x0, y0), (x1, y1) = xy[place], xy[place + shift]
             beside_shelf = 1.5 < y0 < 6.5 and 1.5 < y1 < 6.5
             assert not (beside_shelf and (x0 - 6) * (x1 - 6) < 0)
     # One can still walk around both ends.
-    across = [(x0 - 6) * (x1 - 6) < 0 for (x0, _), (x1, _) in pairwise(grid.xy)]
+    across = [(x0 - 6) * (x1 - 6) < 0 for (x0, _), (x1, _) in pairwise(xy)]
     assert (grid.right[:-1] & across).sum() >= 4
 
 
 def test_a_thin_wall_separates_cells() -> None:
     wall = rectangle(5.99, 0, 6.01, 8)
     grid = build_grid([replace(GOOD, obstacles=(wall,))])
-    left = grid.xy[:, 0] < 6
+    left = middles(grid)[:, 0] < 6
+    assert len(left) == len(grid.xy)
     crossing = left[:-1] & ~left[1:] & (np.arange(1, len(left)) % grid.columns != 0)
     assert crossing.any()
     assert not grid.right[:-1][crossing].any()
