@@ -21,7 +21,6 @@ from beacons.filter_tables import (
     AUDIENCE_STEP_DB,
     KEPT,
     LOOKS_KEPT,
-    TICK_S,
     Floats32,
     Ints,
     Reach,

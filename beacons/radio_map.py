@@ -22,10 +22,10 @@ Floats = npt.NDArray[np.float64]
 
 # A common handset at 1 m. What a handset differs from it is part of the filter's state.
 POWER_AT_1M_DBM: Final = -60.0
-# Free space; drawn shelves are paid for one by one. Where they are not drawn, shops give 2.5 to 3.2,
-# but a law that is too steep makes the filter surely wrong and one too flat only less sure: of two
-# recorded sites without drawn obstacles, one has 1.7 and loses half of its accuracy with 2.7, the
-# other has 3.1 and loses nothing with 2.0.
+# Free space; drawn shelves are paid for one by one. Where they are not drawn, shops give 2.5 to
+# 3.2, but a law that is too steep makes the filter surely wrong and one too flat only less sure: of
+# two recorded sites without drawn obstacles, one has 1.7 and loses a quarter of its accuracy with
+# 2.7, the other has 3.1 and loses nothing with 2.0.
 EXPONENT: Final = 2.0
 # The hand, pocket or basket in which a handset is carried.
 HANDSET_HEIGHT_M: Final = 1.1
