@@ -107,9 +107,9 @@ def advance(
     belief: its arrays may be used up. heard_by: see `audience`. Returns the new belief, what was
     surprising, and the handsets whose evidence fitted nowhere and who start anew.
     """
-    faded, mean_db = spread(tables, belief)
+    belief, mean_db = spread(tables, belief)
     # Raised to a power below 1, what was learned of the place fades.
-    log_p = np.log(faded.p)
+    log_p = np.log(belief.p)
     log_p *= KEPT
     surprise = None
     gateways = np.flatnonzero(looks.precision.any(axis=0))
@@ -117,10 +117,10 @@ def advance(
         # In a large store most gateways are far from most handsets.
         reach, slow_db2 = tables.reach.at(gateways), tables.slow_db2[gateways]
         here = Looks(looks.level_db[:, gateways], looks.precision[:, gateways])
-        surprise = _surprise(reach, slow_db2, faded, mean_db, here, gateways)
-        faded = _weigh(reach, log_p, faded, surprise.weight, here.level_db)
-        faded = _overhear(log_p, faded, surprise.weight.sum(axis=1), heard_by)
-    offset_db, offset_db2 = faded.offset_db, np.maximum(faded.offset_db2, OFFSET_LEAST_DB2)
+        surprise = _surprise(reach, slow_db2, belief, mean_db, here, gateways)
+        belief = _weigh(reach, log_p, belief, surprise.weight, here.level_db)
+        belief = _overhear(log_p, belief, surprise.weight.sum(axis=1), heard_by)
+    offset_db, offset_db2 = belief.offset_db, np.maximum(belief.offset_db2, OFFSET_LEAST_DB2)
     log_p -= log_p.max(axis=1, keepdims=True)
     p = np.exp(log_p, out=log_p)
     total = p.sum(axis=1, keepdims=True)

@@ -24,7 +24,7 @@ TICK_S: Final = 0.5
 FORGETS_AFTER_S: Final = 5.0
 KEPT: Final = np.float32(np.exp(-TICK_S / FORGETS_AFTER_S))
 # The map is wrong at a place, and stays wrong while somebody stands there: ten seconds of sightings
-# are not twenty independent looks. In recordings the errors of one gateway are alike for some 2 m of
+# are not twenty independent looks. In recordings the errors of one gateway are alike for 2 m of
 # walking and for as long as somebody stands. The filter's `looks_precision` says what one more
 # sighting adds to the earlier ones of its gateway.
 SAME_ERROR_S: Final = 5.0
