@@ -19,8 +19,8 @@ from beacons.survey import Survey, SurveyPoint
 # The recordings do not say how high the radios hang; a receiver on a wall or desk edge is about
 # as far above a handset as this.
 ANCHOR_HEIGHT_M: Final = 2.5
-# Gaps between zones that are drawn side by side are closed up to this width.
-JOIN_M: Final = 1.0
+# Gaps between zones drawn side by side are closed up to this width; wider ones are shelves.
+JOIN_M: Final = 0.1
 _DEVICE: Final = "walker"
 # A recording starts at 0; unix seconds keep the arithmetic at the size that it has in a store.
 _EPOCH_S: Final = 1_790_000_000.0

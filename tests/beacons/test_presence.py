@@ -222,7 +222,7 @@ def test_only_of_gateways_that_listen_silence_says_something(known: bool) -> Non
 
 
 @pytest.mark.parametrize("heard_by", [["g5"], []], ids=["others heard", "nobody heard"])
-def test_sightings_of_five_seconds_ago_count_a_third_as_earlier_ones(heard_by: list[str]) -> None:
+def test_earlier_sightings_of_a_gateway_count_less_and_less(heard_by: list[str]) -> None:
     state = PresenceState(MODEL)
     step(MODEL, state, [Heard("alice", "g1", START_S, 3, -60, -60)], START_S + 1.0)
     assert state.rows.looks[0, 1] == 3.0
@@ -230,7 +230,8 @@ def test_sightings_of_five_seconds_ago_count_a_third_as_earlier_ones(heard_by: l
         now_s = START_S + window * WINDOW_S
         heard = [Heard("bob", name, now_s - WINDOW_S, 1, -60, -60) for name in heard_by]
         step(MODEL, state, heard, now_s + WINDOW_S)
-    assert state.rows.looks[0, 1] == pytest.approx(3.0 * math.exp(-1.0), rel=1e-3)
+    left = math.exp(-10 * WINDOW_S / filter_tables.SAME_ERROR_S)
+    assert state.rows.looks[0, 1] == pytest.approx(3.0 * left, rel=1e-3)
 
 
 def test_without_sightings_a_stay_ends_in_seconds_and_a_visit_after_a_minute() -> None:
