@@ -39,6 +39,7 @@ async def survey_for_real(stack: Stack, store_id: str, tell: Callable[[str], Non
         key=data_key(stack.settings),
     )
     await session.run(MOST_S, lambda _: None)
+    await session.hear_the_rest()
     done = await session.finish()
     if not done.is_kept:
         said = "\n  ".join(stack.children.last_words("simulator")) or "nothing"
@@ -75,7 +76,7 @@ async def survey_fast(
     async with asyncio.TaskGroup() as tasks:
         walking = tasks.create_task(surveyor.walk(), name="survey")
         await _play(session, surveyor, gateways, clock, settle)
-        done = await session.finish(late_s=0.0)
+        done = await session.finish()
         while not walking.done():
             await settle()
             await clock.advance(STEP_S)

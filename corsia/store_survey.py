@@ -1,9 +1,9 @@
 """A walk survey being recorded: sightings from the store's stream, taps from the handset's app."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from redis.exceptions import RedisError
 
@@ -31,6 +31,10 @@ ENTRIES_AT_ONCE: Final = 500
 RETRY_S: Final = 1.0
 # A window of half a second, a flush each second and a slow uplink: then all that will come is here.
 LATE_S: Final = 3.0
+# A server that is restarted is back in seconds, and the walk took somebody minutes.
+AWAY_S: Final = 30.0
+
+T = TypeVar("T")
 
 
 class SurveyError(Exception):
@@ -73,6 +77,22 @@ class AlreadyRecordedError(SurveyError):
         )
 
 
+class WalkGoneError(SurveyError):
+    def __init__(self) -> None:
+        super().__init__(
+            "this walk is not in the database any more: it was erased there, or the store was"
+            " removed; nothing of it is kept"
+        )
+
+
+class DatabaseAwayError(SurveyError):
+    def __init__(self) -> None:
+        super().__init__(
+            f"the database has not answered for {AWAY_S:.0f} s, so no survey is kept; of files that"
+            " --keep wrote, `corsia store survey import` can still make one"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How a recording goes. heard: sightings. tapped_s: since the last tap, None without one.
@@ -100,7 +120,8 @@ class Recorded:
 
 
 class SurveySession:
-    """One recording: `open_session`, `run` until it is over or cancelled, then `finish`."""
+    """One recording: `open_session`, `run` until it is over or cancelled, `hear_the_rest` of what
+    is on its way, then `finish`."""
 
     def __init__(
         self,
@@ -119,15 +140,21 @@ class SurveySession:
         self._clock = clock
         self._plan = plan
         self._after = after
+        self._until_s: float | None = None
         self._taps: list[Tap] = []
         self._redis_trouble: str | None = None
         self._database_trouble: str | None = None
 
     @property
+    def taps(self) -> Sequence[Tap]:
+        """What the app has tapped, as last looked for."""
+        return self._taps
+
+    @property
     def has_ended(self) -> bool:
         """Whether the app has said that the walk is over."""
         said = [tap.at_s for tap in self._taps if tap.kind is TapKind.END]
-        return bool(said) and self._now_s() >= max(said)
+        return bool(said) and self._now_s() >= min(said)
 
     async def run(self, most_s: float, tell: Callable[[Progress], None]) -> None:
         """Record until an `end` is tapped, or for `most_s`. Cancelled, it keeps what it has.
@@ -148,8 +175,11 @@ class SurveySession:
         try:
             async with self._database.begin() as tx:
                 handset = await handsets.load_handset(tx, self.walk.handset_id)
-                is_open = await surveys.keep_open(tx, self.walk, self._clock.now())
-                self._taps = await surveys.taps_of(tx, self.walk)
+                now = self._clock.now()
+                is_open = await surveys.keep_open(tx, self.walk, now)
+                here = await surveys.open_walk_of(tx, self.walk.handset_id, now)
+                if is_open:
+                    self._taps = await surveys.taps_of(tx, self.walk)
         except DATABASE_ERRORS:
             self._database_trouble = "the database does not answer"
             return
@@ -158,18 +188,27 @@ class SurveySession:
             await self.give_up()
             raise ConsentWithdrawnError
         if not is_open:
-            raise AlreadyRecordedError(self.walk.handset_id)
+            raise WalkGoneError if here is None else AlreadyRecordedError(self.walk.handset_id)
 
-    async def finish(self, more_taps: Sequence[Tap] = (), late_s: float = LATE_S) -> Recorded:
+    async def hear_the_rest(self) -> None:
+        """Take what is still on its way: sightings, then taps. Raises SurveyError."""
+        self._until_s = self._now_s()
+        until_s = self._clock.monotonic_s() + LATE_S
+        while self._clock.monotonic_s() < until_s:
+            try:
+                await self._read(BLOCK_MS)
+            except RedisError:
+                break
+        await self.look()
+
+    async def finish(self, more_taps: Sequence[Tap] = ()) -> Recorded:
         """Make a survey of it, keep it, and forget who walked.
 
-        late_s: how long to wait for what is still on its way.
-        Raises ConsentWithdrawnError.
+        Raises ConsentWithdrawnError, and DatabaseAwayError after `AWAY_S`: the walk and its taps
+        are then erased with what dead recorders leave.
         """
-        until_s = self._now_s()
-        await self._hear_the_rest(late_s)
-        async with self._database.read() as tx:
-            self._taps = await surveys.taps_of(tx, self.walk) or self._taps
+        until_s = self._now_s() if self._until_s is None else self._until_s
+        self._taps = await self._outlasting(self._last_taps)
         walk = survey_of_walk(
             self.walk.survey_id,
             self._plan,
@@ -179,12 +218,7 @@ class SurveySession:
             until_s=until_s,
         )
         done = Recorded(walk, self.recorder.faults)
-        async with self._database.begin() as tx:
-            handset = await handsets.load_handset(tx, self.walk.handset_id)
-            await surveys.close_walk(tx, self.walk)
-            if done.is_kept and _may_be_heard(handset):
-                await surveys.save(tx, self.walk.store_id, walk.survey, self._clock.now())
-        if not _may_be_heard(handset):
+        if not await self._outlasting(lambda: self._close(done)):
             raise ConsentWithdrawnError
         return done
 
@@ -192,6 +226,33 @@ class SurveySession:
         """Forget the walk."""
         async with self._database.begin() as tx:
             await surveys.close_walk(tx, self.walk)
+
+    async def _last_taps(self) -> list[Tap]:
+        async with self._database.read() as tx:
+            return await surveys.taps_of(tx, self.walk) or self._taps
+
+    async def _close(self, done: Recorded) -> bool:
+        """Forget the walk, and keep what came of it if it may be kept; whether it may."""
+        async with self._database.begin() as tx:
+            handset = await handsets.load_handset(tx, self.walk.handset_id)
+            may_be_kept = _may_be_heard(handset)
+            await surveys.close_walk(tx, self.walk)
+            # A connection may be lost after the commit: then it is there already.
+            is_new = await surveys.load_one(tx, self.walk.survey_id) is None
+            if done.is_kept and may_be_kept and is_new:
+                await surveys.save(tx, self.walk.store_id, done.walk.survey, self._clock.now())
+        return may_be_kept
+
+    async def _outlasting(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What the database answers, be it away for a while. Raises DatabaseAwayError."""
+        until_s = self._clock.monotonic_s() + AWAY_S
+        while True:
+            try:
+                return await ask()
+            except DATABASE_ERRORS as error:
+                if self._clock.monotonic_s() >= until_s:
+                    raise DatabaseAwayError from error
+            await self._clock.sleep(RETRY_S)
 
     async def _listen(self) -> None:
         """Read the stream, for ever; in a task of its own, because the engine deletes behind us."""
@@ -211,14 +272,6 @@ class SurveySession:
         if entries:
             self._after = entries[-1].entry_id
             self.recorder.take(entries, self._now_s())
-
-    async def _hear_the_rest(self, late_s: float) -> None:
-        until_s = self._clock.monotonic_s() + late_s
-        while self._clock.monotonic_s() < until_s:
-            try:
-                await self._read(BLOCK_MS)
-            except RedisError:
-                return
 
     def _progress(self) -> Progress:
         now_s = self._now_s()

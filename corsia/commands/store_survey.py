@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from beacons.floor import PlanError
-from beacons.heard import Heard
 from beacons.store_plan import StorePlan
 from beacons.survey import Survey
 from beacons.survey_report import survey_report
@@ -22,9 +21,11 @@ from config.settings import Settings, SettingsError, data_key, load_settings
 from corsia.commands.failures import said_plainly
 from corsia.ready_database import DatabaseUnusableError, ready_database
 from corsia.store_survey import (
+    DatabaseAwayError,
     NoSuchStoreError,
     Recorded,
     SurveyError,
+    SurveySession,
     open_session,
 )
 from corsia.survey_files import (
@@ -34,6 +35,7 @@ from corsia.survey_files import (
     read_taps,
     write_points,
     write_sightings,
+    write_taps,
 )
 from corsia.survey_picture import as_svg
 from corsia.survey_recorder import Faults
@@ -53,7 +55,9 @@ _EXPECTED: Final = (
 
 class NoSuchSurveyError(SurveyError):
     def __init__(self, survey_id: str) -> None:
-        super().__init__(f"there is no survey {survey_id}: `corsia store survey list` shows all")
+        super().__init__(
+            f"there is no survey {survey_id}: `corsia store survey list STORE` shows a store's"
+        )
 
 
 class NothingSurveyedError(SurveyError):
@@ -88,7 +92,9 @@ def survey() -> None:
 @click.option("--minutes", type=click.FloatRange(0.1, 240), default=60.0, show_default=True,
               help="At most so long.")  # fmt: skip
 @click.option("--taps", "taps_file", type=_FILE, help="Read when it is over: t,floor,x,y[,kind].")
-@click.option("--keep", type=_FILE, help="Write what was heard to this CSV file too.")
+@click.option("--keep", type=_FILE, help="Write what was heard to this CSV file too, and the app's "
+              "taps beside it: with walk.csv to walk.taps.csv. `import` can make a survey of the "
+              "two again.")  # fmt: skip
 def start(
     store_id: str, handset_id: str, minutes: float, taps_file: Path | None, keep: Path | None
 ) -> None:
@@ -107,6 +113,10 @@ def start(
         )
     if keep is not None and not keep.parent.is_dir():
         raise click.UsageError(f"--keep: there is no folder {keep.parent}")
+    if keep is not None and taps_file is not None and taps_file.resolve() in {
+        keep.resolve(), _taps_beside(keep).resolve(),
+    }:  # fmt: skip
+        raise click.UsageError(f"--keep {keep} would write over the file of --taps")
     console = Console(stderr=True)
     with said_plainly(*_EXPECTED, SealError, RedisError, SettingsError):
         work = _record(settings, store_id, handset_id, minutes, taps_file, keep, console)
@@ -246,20 +256,28 @@ async def _record(
             with ProgressLine(console) as line:
                 await until_stopped(session.run(minutes * 60.0, line.show))
             console.print("[dim]finishing: waiting for the last batches[/]")
+            await session.hear_the_rest()
             if keep is not None:
-                _write_heard(keep, session.recorder.heard, console)
+                _keep_files(keep, session, console)
             more_taps = [] if taps_file is None else read_taps(taps_file)
             return await session.finish(more_taps)
+        except DatabaseAwayError:
+            raise  # what cannot be asked cannot be told to forget
         except BaseException:
             await session.give_up()
             raise
 
 
-def _write_heard(keep: Path, heard: Sequence[Heard], console: Console) -> None:
+def _keep_files(keep: Path, session: SurveySession, console: Console) -> None:
     try:
-        write_sightings(keep, heard)
+        write_sightings(keep, session.recorder.heard)
+        write_taps(_taps_beside(keep), session.taps)
     except OSError as error:  # the survey itself may still be kept
-        console.print(f"{keep} was not written: {error.strerror or error}")
+        console.print(f"--keep {keep} was not written: {error.strerror or error}")
+
+
+def _taps_beside(keep: Path) -> Path:
+    return keep.with_suffix(".taps.csv")
 
 
 def _redis_url(settings: Settings) -> str:

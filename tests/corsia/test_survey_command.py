@@ -13,17 +13,18 @@ import pytest
 from click.testing import CliRunner, Result
 
 from beacons.survey import Survey
-from beacons.survey_walk import Tap
+from beacons.survey_walk import Tap, survey_of_walk
 from config.clock import SystemClock, VirtualClock
 from corsia.cli import main
 from corsia.store_survey import Progress
+from corsia.survey_files import read_sightings, read_taps
 from corsia.survey_recorder import Faults
 from corsia.survey_views import progress_line
 from db import migrate, stores, surveys
 from db.connect import open_database
 from db.live import Live
 from tests.db.rows import STORE, a_plan
-from tests.engine.shop import KEY, TENANT, Shop, sighting
+from tests.engine.shop import KEY, TENANT, Shop, a_shop, sighting
 from tests.engine.shop import STORE as SHOP
 
 TAPS = """t,floor,x,y,kind
@@ -149,7 +150,7 @@ FILES = ("--taps", "taps.csv", "--sightings", "sightings.csv")
     ("arguments", "sentence"),
     [
         (("list", "mall"), "there is no store mall"),
-        (("show", "s0"), "there is no survey s0"),
+        (("show", "s0"), "there is no survey s0: `corsia store survey list STORE`"),
         (("remove", "s0"), "there is no survey s0"),
         (("import", "mall", *FILES), "there is no store mall"),
         (("import", STORE), "give --taps and --sightings, or --points"),
@@ -159,6 +160,10 @@ FILES = ("--taps", "taps.csv", "--sightings", "sightings.csv")
         (("import", STORE, "--points", "taps.csv"), "the heading lacks gateway, rssi_mean"),
         (("start", STORE, "--handset", "h", "--taps", "taps.csv"), "--taps needs --keep"),
         (("start", STORE, "--handset", "h", "--keep", "no/k.csv"), "there is no folder no"),
+        (
+            ("start", STORE, "--handset", "h", "--keep", "w.csv", "--taps", "./w.taps.csv"),
+            "--keep w.csv would write over the file of --taps",
+        ),
         (("start", STORE, "--handset", "h"), "CORSIA_REDIS_URL is not set, and no `corsia up`"),
     ],
 )
@@ -264,4 +269,8 @@ async def test_ctrl_c_keeps_what_was_recorded_so_far(
         async with database.read() as tx:
             (survey,) = await surveys.load(tx, SHOP)
     assert [point.gateway_id for point in survey.points] == [f"{SHOP}-0"]
-    assert (tmp_path / "heard.csv").read_text().startswith("t,gateway,rssi,count")
+    again = survey_of_walk(
+        "again", a_shop(), read_taps(tmp_path / "heard.taps.csv"),
+        read_sightings(tmp_path / "heard.csv"),
+    )  # fmt: skip
+    assert again.survey.points == survey.points

@@ -8,14 +8,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from beacons.floor import PlanError
 from beacons.sighting import Batch, encode_batch
 from beacons.survey_walk import Tap, TapKind
 from config.clock import SystemClock, VirtualClock
 from corsia.store_survey import (
+    AWAY_S,
     AlreadyRecordedError,
     ConsentWithdrawnError,
+    DatabaseAwayError,
     NoSuchHandsetError,
     NoSuchStoreError,
     NotConsentedError,
@@ -23,6 +26,7 @@ from corsia.store_survey import (
     Recorded,
     SurveyError,
     SurveySession,
+    WalkGoneError,
     open_session,
 )
 from corsia.survey_recorder import Faults, SurveyRecorder
@@ -121,7 +125,7 @@ async def session_of(shop: Shop, handset_id: str, store_id: str = STORE) -> Surv
 
 
 async def finished(recording: Recording, more_taps: Sequence[Tap] = ()) -> Recorded:
-    return await recording.session.finish(more_taps, late_s=0.0)
+    return await recording.session.finish(more_taps)
 
 
 async def test_a_walk_becomes_a_survey_and_leaves_no_trace_of_who_walked(shop: Shop) -> None:
@@ -286,6 +290,84 @@ async def test_another_recorder_that_took_over_ends_the_first(shop: Shop) -> Non
     with pytest.raises(ExceptionGroup) as raised:
         await recording.task
     assert raised.group_contains(AlreadyRecordedError)
+
+
+async def test_a_walk_that_is_gone_is_not_called_somebody_elses(shop: Shop) -> None:
+    recording = await start(shop, await shop.phone())
+    async with shop.database.begin() as tx:
+        await surveys.close_walk(tx, recording.session.walk)
+
+    await recording.look()
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await recording.task
+    assert raised.group_contains(WalkGoneError, match="not in the database any more")
+
+
+async def rename(shop: Shop, before: str, after: str) -> None:
+    async with shop.database.begin() as tx:
+        await tx.execute(text(f"ALTER TABLE {before} RENAME TO {after}"))
+
+
+async def walked_and_stopped(shop: Shop) -> Recording:
+    phone = await shop.phone()
+    recording = await start(shop, phone)
+    await recording.walk(phone, 4.0)
+    await recording.tap(*END, TapKind.END)
+    await recording.look()
+    await stop(recording.task)
+    return recording
+
+
+@pytest.mark.parametrize("table", ["survey_taps", "survey_walks", "surveys"])
+async def test_a_database_that_is_away_for_a_while_does_not_cost_the_walk(
+    shop: Shop, table: str
+) -> None:
+    recording = await walked_and_stopped(shop)
+    await rename(shop, table, "away")
+
+    finishing = asyncio.create_task(finished(recording))
+    for _ in range(10):
+        await shop.clock.advance(1.0)
+    assert not finishing.done()
+    await rename(shop, "away", table)
+
+    await eventually(lambda: over(finishing, shop))
+    assert (await finishing).is_kept
+    async with shop.database.read() as tx:
+        assert len(await surveys.load(tx, STORE)) == 1
+        assert await surveys.tap_count(tx, recording.session.walk) == 0
+
+
+async def test_a_database_that_stays_away_is_said_and_not_waited_for_for_ever(shop: Shop) -> None:
+    recording = await walked_and_stopped(shop)
+    await rename(shop, "surveys", "away")
+    began_s = shop.clock.monotonic_s()
+
+    finishing = asyncio.create_task(finished(recording))
+    await eventually(lambda: over(finishing, shop))
+
+    with pytest.raises(DatabaseAwayError, match="has not answered for 30 s"):
+        await finishing
+    assert AWAY_S <= shop.clock.monotonic_s() - began_s < 2 * AWAY_S
+    async with shop.database.read() as tx:
+        assert await surveys.tap_count(tx, recording.session.walk) == 2
+
+
+async def over(task: asyncio.Task[Recorded], shop: Shop) -> bool:
+    await shop.clock.advance(0.5)
+    return task.done()
+
+
+async def test_a_survey_that_was_kept_unheard_is_not_kept_twice(shop: Shop) -> None:
+    recording = await walked_and_stopped(shop)
+
+    first = await finished(recording)  # as if the connection was lost with the answer
+    second = await finished(recording)
+
+    assert first.walk.survey == second.walk.survey
+    async with shop.database.read() as tx:
+        assert len(await surveys.load(tx, STORE)) == 1
 
 
 async def test_it_outlives_a_redis_that_is_away(
