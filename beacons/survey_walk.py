@@ -42,7 +42,7 @@ class TapKind(enum.Enum):
 
     HERE = "here"  # and I walk on
     PAUSE = "pause"  # and until the next tap nothing counts
-    END = "end"  # and that was all
+    END = "end"  # and that was all: no later tap counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,17 @@ class TapChecker:
 
     def __init__(self, plan: StorePlan) -> None:
         """plan: one in whose floors `check_plan` finds no fault."""
-        self.ways = {floor.floor_id: Ways(floor) for floor in plan.floors}
+        self._floors = {floor.floor_id: floor for floor in plan.floors}
+        self._ways: dict[str, Ways] = {}
+
+    def ways(self, floor_id: str) -> Ways:
+        """Where one can walk on a floor; found when it is first asked for, in milliseconds.
+
+        Raises KeyError when the store has no such floor.
+        """
+        if floor_id not in self._ways:
+            self._ways[floor_id] = Ways(self._floors[floor_id])
+        return self._ways[floor_id]
 
     def fault(self, tap: Tap) -> str | None:
         """What is wrong with a tap, as a part of a sentence; None when it can be used."""
@@ -89,9 +99,9 @@ class TapChecker:
             return "its time or place is not a number"
         if max(abs(tap.x_m), abs(tap.y_m)) > FAR_M:
             return f"({tap.x_m:.1e}, {tap.y_m:.1e}) is no place in metres"
-        ways = self.ways.get(tap.floor_id)
-        if ways is None:
-            return f"there is no floor {tap.floor_id}, only {', '.join(self.ways)}"
+        if tap.floor_id not in self._floors:
+            return f"there is no floor {tap.floor_id}, only {', '.join(self._floors)}"
+        ways = self.ways(tap.floor_id)
         place = (tap.x_m, tap.y_m)
         if ways.nearest(place) is not None:
             return None
@@ -178,11 +188,17 @@ class _Walk:
         # Those without a time are told of, and take part in no order.
         in_order = sorted(taps, key=lambda tap: tap.at_s if math.isfinite(tap.at_s) else math.inf)
         numbered = list(enumerate(in_order, start=1))
+        last = min((n for n, tap in numbered if tap.kind is TapKind.END), default=len(numbered))
+        numbered = [(n, tap) for n, tap in numbered if n <= last or not math.isfinite(tap.at_s)]
         wrong = set()
         for number, tap in numbered:
             if (fault := self.checker.fault(tap)) is not None:
                 wrong.add(number)
                 self.left_out.append(f"Tap {number}, and the ways to and from it: {fault}.")
+        if later := len(in_order) - len(numbered):
+            self.left_out.append(
+                f"{later} tap{'s' * (later > 1)} after tap {last}, which said that it was the end."
+            )
         for (number, tap), (_, following) in pairwise(numbered):
             if tap.kind is not TapKind.HERE or wrong & {number, number + 1}:
                 continue
@@ -247,7 +263,7 @@ class _Walk:
         elif took_s > LONGEST_LEG_S:
             fault = f"{took_s:.0f} s are too long to know the way; tap at least once a minute"
         else:
-            ways = self.checker.ways[tap.floor_id]
+            ways = self.checker.ways(tap.floor_id)
             start = ways.nearest((tap.x_m, tap.y_m))
             end = ways.nearest((following.x_m, following.y_m))
             assert start is not None, "checked before"
@@ -286,7 +302,7 @@ class _Walk:
     def _place_at(self, floor_id: str, middle: Point) -> _Place:
         """The place that has this point, a new one if there is none."""
         column, row = int(middle[0] // PLACE_M), int(middle[1] // PLACE_M)
-        ways = self.checker.ways[floor_id]
+        ways = self.checker.ways(floor_id)
         around = [
             place
             for x in (column - 1, column, column + 1)

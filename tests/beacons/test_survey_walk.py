@@ -161,15 +161,27 @@ def test_a_way_of_more_than_a_minute_is_left_out() -> None:
     assert surveyed([tap(0, 1.0, 2.0), tap(60, 9.0, 2.0)], each_half_second(60)).places == 8
 
 
-@pytest.mark.parametrize("kind", [TapKind.PAUSE, TapKind.END])
-def test_nothing_counts_between_a_pause_and_the_next_tap(kind: TapKind) -> None:
-    taps = [tap(0, 1.0, 2.0), tap(3, 4.0, 2.0, kind), tap(40, 4.0, 8.0), tap(43, 7.0, 8.0)]
+def test_nothing_counts_between_a_pause_and_the_next_tap() -> None:
+    taps = [tap(0, 1.0, 2.0), tap(3, 4.0, 2.0, TapKind.PAUSE), tap(40, 4.0, 8.0), tap(43, 7.0, 8.0)]
 
     walk = surveyed(taps, each_half_second(43))
 
     assert walk.left_out == ()
     assert walk.places == 6
     assert walk.seconds == pytest.approx(6.0)
+
+
+def test_nothing_counts_after_the_end() -> None:
+    taps = [tap(0, 1.0, 2.0), tap(3, 4.0, 2.0, TapKind.END), tap(40, 4.0, 8.0), tap(43, 7.0, 8.0)]
+
+    walk = surveyed([tap(math.nan, 4.0, 8.0), *taps[::-1]], each_half_second(43))
+
+    assert walk.left_out == (
+        "Tap 5, and the ways to and from it: its time or place is not a number.",
+        "2 taps after tap 2, which said that it was the end.",
+    )
+    assert walk.places == 3
+    assert walk.seconds == pytest.approx(3.0)
 
 
 def test_a_way_on_which_nobody_was_heard_measured_nothing() -> None:
