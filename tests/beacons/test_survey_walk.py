@@ -243,6 +243,15 @@ def test_a_tap_without_a_time_says_nothing_about_the_others() -> None:
     assert walk.places == 4
 
 
+def test_only_floors_with_taps_are_looked_into() -> None:
+    no_floor = replace(FLOOR, floor_id="roof", outline=((0.0, 0.0), (1.0, 1.0)))
+    checker = TapChecker(replace(SHOP, floors=(FLOOR, no_floor)))
+
+    assert checker.fault(tap(0, 1.0, 2.0)) is None
+    with pytest.raises(ValueError, match="linearring requires at least 4 coordinates"):
+        checker.ways("roof")
+
+
 def test_a_tap_deep_in_a_shelf_is_refused_and_one_at_its_edge_moved_out() -> None:
     thick = replace(FLOOR, obstacles=(((0.0, 3.0), (8.0, 3.0), (8.0, 8.0), (0.0, 8.0)),))
     checker = TapChecker(replace(SHOP, floors=(thick,)))

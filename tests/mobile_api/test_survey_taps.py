@@ -158,7 +158,20 @@ async def test_a_survey_holds_so_many_taps_and_no_more(api: Api) -> None:
             await surveys.add_tap(tx, walk, f"before-{number}", tap, now + timedelta(0))
 
     assert (await post(phone, a_tap(), a_tap("tap-0002"))).problem == "survey-full"
+    assert len(await taps_of(api, walk)) == MAX_TAPS - 1
     assert (await post(phone, a_tap())).json() == {"stored": 1}
+    assert (await post(phone, a_tap())).json() == {"stored": 0}  # a repeat is no tap more
+    assert (await post(phone, a_tap(), a_tap("tap-0002"))).problem == "survey-full"
+
+
+async def test_taps_are_judged_while_others_write(api: Api) -> None:
+    phone = await api.phone()
+    await opened(api, phone)
+
+    async with api.database.begin():  # the one writer's turn of SQLite is taken
+        answered = await post(phone, a_tap(x_m=14.0))
+
+    assert answered.problem == "impossible-tap"
 
 
 async def test_who_is_erased_walks_no_survey(api: Api) -> None:
