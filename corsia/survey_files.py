@@ -20,6 +20,13 @@ MAX_OCTETS: Final = 64_000_000
 MAX_FAULTS: Final = 20
 # A sighting of a file stands for its instant, one of a gateway for the half second from it on.
 _WINDOW_MIDDLE_S: Final = 0.25
+# Of one place in one survey: a day, and ten sightings a second all day long. More is a number of
+# another field, and would outweigh every other survey.
+_MOST_SECONDS: Final = 86_400.0
+_MOST_COUNT: Final = 1_000_000
+# Shadowing and fading together stay under 10 dB; readings from one end of the scale to the other
+# half and half would be 50.
+_MOST_SD_DB: Final = 40.0
 # Before and after these an instant is a number of another field.
 _FIRST_S: Final = datetime.fromisoformat("2020-01-01T00:00:00Z").timestamp()
 _LAST_S: Final = datetime.fromisoformat("2100-01-01T00:00:00Z").timestamp()
@@ -63,14 +70,21 @@ def read_points(path: Path) -> list[SurveyPoint]:
     """A finished survey, in the form of `write_points`. Raises SurveyFileError."""
     points = _read(path, POINT_COLUMNS, _point)
     seen: set[tuple[str, float, float, str]] = set()
+    seconds: dict[tuple[str, float, float], float] = {}
     for point in points:
-        one = (point.floor_id, point.x_m, point.y_m, point.gateway_id)
-        if one in seen:
-            place = f"({point.x_m:g}, {point.y_m:g}) on floor {point.floor_id}"
+        place = (point.floor_id, point.x_m, point.y_m)
+        said = f"({point.x_m:g}, {point.y_m:g}) on floor {point.floor_id}"
+        if (*place, point.gateway_id) in seen:
             raise SurveyFileError(
-                [f"{path.name}: gateway {point.gateway_id} is there twice at {place}"]
+                [f"{path.name}: gateway {point.gateway_id} is there twice at {said}"]
             )
-        seen.add(one)
+        if (others := seconds.setdefault(place, point.seconds)) != point.seconds:
+            fault = (
+                f"{path.name}: {others:g} and {point.seconds:g} seconds at {said}; they are how"
+                " long the handset was there, the same for every gateway"
+            )
+            raise SurveyFileError([fault])
+        seen.add((*place, point.gateway_id))
     return points
 
 
@@ -120,10 +134,12 @@ def _sighting(row: Row) -> Heard:
 
 def _point(row: Row) -> SurveyPoint:
     seconds, sd_db = _number(row, "seconds"), _number(row, "rssi_sd")
-    if seconds <= 0.0:
-        raise _RowError(f"seconds is {seconds:g}; more than 0 are needed")
-    if sd_db < 0.0:
-        raise _RowError(f"rssi_sd is {sd_db:g}; a spread is not negative")
+    if not 0.0 < seconds <= _MOST_SECONDS:
+        raise _RowError(
+            f"seconds is {seconds:g}; more than 0 and at most {_MOST_SECONDS:.0f} are needed"
+        )
+    if not 0.0 <= sd_db <= _MOST_SD_DB:
+        raise _RowError(f"rssi_sd is {sd_db:g}; 0 to {_MOST_SD_DB:g} dB make sense")
     return SurveyPoint(
         floor_id=_text(row, "floor"),
         x_m=_number(row, "x"),
@@ -203,8 +219,8 @@ def _rssi_dbm(row: Row, name: str) -> float:
 
 def _count(row: Row) -> int:
     count = _number(row, "count")
-    if count < 1 or count != int(count):
-        raise _RowError(f"count is {count:g}; a whole number from 1 on is needed")
+    if not 1 <= count <= _MOST_COUNT or count != int(count):
+        raise _RowError(f"count is {count:.10g}; a whole number from 1 to {_MOST_COUNT} is needed")
     return int(count)
 
 

@@ -74,10 +74,15 @@ def test_a_fault_of_a_tap_is_named_with_its_line(tmp_path: Path, row: str, fault
 @pytest.mark.parametrize(
     ("row", "fault"),
     [
-        ("g,1,2,gw,-60,1,0,2", "count is 0; a whole number from 1 on"),
+        ("g,1,2,gw,-60,1,0,2", "count is 0; a whole number from 1 to 1000000 is needed"),
+        ("g,1,2,gw,-60,1,1000001,2", "count is 1000001; a whole number"),
+        ("g,1,2,gw,-60,1,1e300,2", r"count is 1e\+300; a whole number"),
+        ("g,1,2,gw,-60,1,3,86401", "seconds is 86401; more than 0 and at most 86400"),
+        ("g,1,2,gw,-60,1,3,1e308", r"seconds is 1e\+308; more than 0 and at most 86400"),
+        ("g,1,2,gw,-60,40.1,3,2", "rssi_sd is 40.1; 0 to 40 dB make sense"),
         ("g,1,2,gw,-60,1,1.5,2", "count is 1.5; a whole number"),
         ("g,1,2,gw,-60,1,3,0", "seconds is 0; more than 0"),
-        ("g,1,2,gw,-60,-1,3,2", "rssi_sd is -1; a spread is not negative"),
+        ("g,1,2,gw,-60,-1,3,2", "rssi_sd is -1; 0 to 40 dB make sense"),
         ("g,1,2,gw,20,1,3,2", "rssi_mean is 20; -110 to -10 dBm make sense"),
     ],
 )
@@ -93,6 +98,14 @@ def test_one_gateway_twice_at_a_place_is_refused(tmp_path: Path) -> None:
     text = f"{heading}\ng,1,2,gw,-60,1,3,2\ng,1,2,other,-60,1,3,2\ng,1,2,gw,-61,1,3,2\n"
 
     with pytest.raises(SurveyFileError, match=r"gateway gw is there twice at \(1, 2\)"):
+        read_points(file_with(tmp_path, text))
+
+
+def test_a_place_has_one_length_of_stay(tmp_path: Path) -> None:
+    heading = ",".join(survey_files.POINT_COLUMNS)
+    text = f"{heading}\ng,1,2,gw,-60,1,3,2\ng,1,3,gw,-60,1,3,4\ng,1,2,other,-60,1,3,2.5\n"
+
+    with pytest.raises(SurveyFileError, match=r"2 and 2\.5 seconds at \(1, 2\) on floor g"):
         read_points(file_with(tmp_path, text))
 
 
@@ -144,9 +157,12 @@ _words = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_s
 _metres = st.floats(-1e5, 1e5)
 _dbm = st.floats(-110.0, -10.0)
 _taps = st.builds(Tap, _instants, _words, _metres, _metres, st.sampled_from(TapKind))
+# Of whichever place: the seconds follow from it, as they are the same for all of its gateways.
 _points = st.builds(
-    SurveyPoint, _words, _metres, _metres, _words, _dbm, st.floats(0.0, 50.0),
-    st.integers(1, 10**9), st.floats(1e-3, 1e6),
+    lambda floor_id, x_m, y_m, gateway_id, dbm, sd_db, count: SurveyPoint(
+        floor_id, x_m, y_m, gateway_id, dbm, sd_db, count, 1e-3 + abs(x_m) / 2.0
+    ),
+    _words, _metres, _metres, _words, _dbm, st.floats(0.0, 40.0), st.integers(1, 10**6),
 )  # fmt: skip
 _sightings = st.builds(
     lambda at_s, gateway_id, count, dbm: Heard("", gateway_id, at_s, count, dbm, dbm),
