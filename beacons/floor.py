@@ -114,8 +114,10 @@ class PlanFault:
 class PlanError(Exception):
     """A plan that cannot be used; `faults` are sentences for the person who drew it."""
 
-    def __init__(self, floor_id: str, faults: list[str]) -> None:
-        super().__init__(f"floor {floor_id}: " + "; ".join(faults))
+    def __init__(self, floor_id: str | None, faults: list[str]) -> None:
+        """floor_id: None when it is not about one floor."""
+        where = "" if floor_id is None else f"floor {floor_id}: "
+        super().__init__(where + "; ".join(faults))
         self.faults = faults
 
 

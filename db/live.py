@@ -39,8 +39,8 @@ HERE_EXPIRE_S: Final = 120
 SENDS_EXPIRE_S: Final = WEEK_S + 86_400
 # What is older is refused when it is restored; Redis need not keep it.
 CHECKPOINT_EXPIRE_S: Final = 20
-# The fullest store planned for, 2,000 handsets at some 4 kB each, twice over.
-CHECKPOINT_MAX_BYTES: Final = 16_000_000
+# The fullest store planned for: 2,000 handsets at 8 kB each on the finest grid, and half as much.
+CHECKPOINT_MAX_BYTES: Final = 24_000_000
 LEASE_S: Final = 10
 WAKE: Final = "outbox:wake"
 WAKE_EXPIRE_S: Final = 60
@@ -79,6 +79,12 @@ _LEASE: Final = """
 local owner = redis.call('GET', KEYS[1])
 if owner and owner ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+# KEYS: owner, presence. ARGV: who, checkpoint, CHECKPOINT_EXPIRE_S. 1 when the store is ours.
+_KEEP_CHECKPOINT: Final = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
 return 1
 """
 # KEYS: owner. ARGV: who.
@@ -135,6 +141,7 @@ class Live:
         self._reserve = redis.register_script(_RESERVE)
         self._lease = redis.register_script(_LEASE)
         self._release_lease = redis.register_script(_RELEASE_LEASE)
+        self._keep_checkpoint = redis.register_script(_KEEP_CHECKPOINT)
         self._rate = redis.register_script(_RATE)
 
     async def ping(self) -> None:
@@ -228,12 +235,11 @@ class Live:
     # --- one owner a store --------------------------------------------------------------------
     async def hold_lease(self, store_id: str, owner: str) -> bool:
         """Take the store or keep it; False while another process owns it."""
-        key = f"{{store:{store_id}}}:owner"
-        return bool(await self._lease(keys=[key], args=[owner, LEASE_S * 1_000]))
+        return bool(await self._lease(keys=[_owner(store_id)], args=[owner, LEASE_S * 1_000]))
 
     async def drop_lease(self, store_id: str, owner: str) -> None:
         """Give the store up at once, where it is ours."""
-        await self._release_lease(keys=[f"{{store:{store_id}}}:owner"], args=[owner])
+        await self._release_lease(keys=[_owner(store_id)], args=[owner])
 
     # --- caps ---------------------------------------------------------------------------------
     async def reserve(
@@ -299,12 +305,17 @@ class Live:
         }
 
     # --- presence, for an engine that goes on ------------------------------------------------
-    async def keep_checkpoint(self, store_id: str, checkpoint: bytes) -> bool:
-        """Keep it for the next engine of the store; False when it is too large to be kept."""
-        if len(checkpoint) > CHECKPOINT_MAX_BYTES:
-            return False
-        await self.redis.set(_presence(store_id), checkpoint, ex=CHECKPOINT_EXPIRE_S)
-        return True
+    async def keep_checkpoint(self, store_id: str, owner: str, checkpoint: bytes) -> bool:
+        """Keep it for the next engine of the store; False when the store is not the owner's now.
+
+        checkpoint: at most CHECKPOINT_MAX_BYTES.
+        """
+        assert len(checkpoint) <= CHECKPOINT_MAX_BYTES
+        keys = [_owner(store_id), _presence(store_id)]
+        answer = await self._keep_checkpoint(
+            keys=keys, args=[owner, checkpoint, CHECKPOINT_EXPIRE_S]
+        )
+        return bool(answer)
 
     async def checkpoint(self, store_id: str) -> bytes | None:
         """What was kept last; None when there is none, or none that is young enough."""
@@ -361,6 +372,10 @@ def _here(store_id: str) -> str:
 
 def _presence(store_id: str) -> str:
     return f"{{store:{store_id}}}:presence"
+
+
+def _owner(store_id: str) -> str:
+    return f"{{store:{store_id}}}:owner"
 
 
 def _sends(shopper_id: str) -> str:

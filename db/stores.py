@@ -1,6 +1,7 @@
 """Stores and their plans."""
 
 import secrets
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -8,9 +9,21 @@ import msgspec
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from beacons.floor import PlanError
 from beacons.store_plan import StorePlan
 from db.connect import insert_once
 from db.tables import gateways, stores
+
+
+class StoredPlanError(PlanError):
+    """A stored plan that another version wrote, or a person by hand; the message says what to do.
+
+    fault: what is wrong with it, and where.
+    """
+
+    def __init__(self, store_id: str, fault: str) -> None:
+        sentence = f"the stored plan of {store_id} cannot be read ({fault}): import the store again"
+        super().__init__(None, [sentence])
 
 
 async def save_store(tx: AsyncConnection, plan: StorePlan, now: datetime) -> None:
@@ -43,15 +56,15 @@ async def save_store(tx: AsyncConnection, plan: StorePlan, now: datetime) -> Non
 
 
 async def load_store(tx: AsyncConnection, store_id: str) -> StorePlan | None:
-    """The plan of one store; None when there is no such store."""
+    """The plan of one store; None when there is no such store. Raises StoredPlanError."""
     document: Any = await tx.scalar(select(stores.c.plan).where(stores.c.id == store_id))
-    return None if document is None else msgspec.convert(document, StorePlan)
+    return None if document is None else _plan(store_id, document)
 
 
-async def load_stores(tx: AsyncConnection) -> list[StorePlan]:
-    """Every plan, in the order of the store's id."""
-    documents = await tx.scalars(select(stores.c.plan).order_by(stores.c.id))
-    return [msgspec.convert(document, StorePlan) for document in documents]
+async def load_stores(tx: AsyncConnection, but: Collection[str] = ()) -> list[StorePlan]:
+    """Every plan except of these stores, in the order of the store's id. Raises StoredPlanError."""
+    rows = await tx.execute(select(stores.c.id, stores.c.plan).order_by(stores.c.id))
+    return [_plan(store_id, document) for store_id, document in rows if store_id not in but]
 
 
 async def is_placed(tx: AsyncConnection, store_id: str, gateway_id: str) -> bool:
@@ -77,3 +90,10 @@ async def store_ids(tx: AsyncConnection) -> list[str]:
 async def changed_at(tx: AsyncConnection, store_id: str) -> datetime | None:
     """When the store's plan was last saved."""
     return await tx.scalar(select(stores.c.changed_at).where(stores.c.id == store_id))
+
+
+def _plan(store_id: str, document: Any) -> StorePlan:
+    try:
+        return msgspec.convert(document, StorePlan)
+    except msgspec.ValidationError as error:
+        raise StoredPlanError(store_id, str(error)) from error

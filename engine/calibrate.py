@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from beacons.calibration import GatewayRadio
@@ -122,8 +121,8 @@ async def _links_before(tx: AsyncConnection, store_id: str, since: datetime) -> 
 async def _plan(tx: AsyncConnection, store_id: str) -> StorePlan | None:
     try:
         return await stores.load_store(tx, store_id)
-    except msgspec.ValidationError:
-        log.warning("plan in another version's form: not calibrated", extra={"store": store_id})
+    except stores.StoredPlanError as error:
+        log.warning("store not calibrated", extra={"store": store_id, "why": str(error)})
         return None
 
 

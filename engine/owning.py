@@ -14,10 +14,10 @@ from config.clock import Clock
 from db import gateways, surveys, visits
 from db.connect import DATABASE_ERRORS, Database
 from db.ids import new_id
-from db.live import Live, StreamEntry
+from db.live import CHECKPOINT_MAX_BYTES, Live, StreamEntry
 from engine.dwell import keep_dwell
 from engine.identities import Identities
-from engine.plan import EnginePlan, engine_plan, plan_version, read_plan
+from engine.plan import EnginePlan, PlanVersion, engine_plan, plan_version, read_plan
 from engine.store import StoreEngine
 
 log = logging.getLogger(__name__)
@@ -48,14 +48,14 @@ async def own_store(
                     log.info("store lost to another engine", extra={"store": store_id})
             except* (RedisError, PlanError, *DATABASE_ERRORS) as group:
                 for error in group.exceptions:
-                    log.warning("store paused", extra={"store": store_id, "why": _kind(error)})
+                    log.warning("store paused", extra={"store": store_id, "why": _why(error)})
             await clock.sleep(RETRY_S)
     finally:
         try:
             async with asyncio.timeout(1):
                 await live.drop_lease(store_id, me)
         except (RedisError, TimeoutError) as error:
-            log.info("lease left to expire", extra={"store": store_id, "why": _kind(error)})
+            log.info("lease left to expire", extra={"store": store_id, "why": _why(error)})
 
 
 async def load_store_engine(
@@ -103,9 +103,17 @@ async def _work(
     Raises PlanError, RedisError or DATABASE_ERRORS, or a group of them.
     """
     async with asyncio.TaskGroup() as tasks:
+        loading = tasks.create_task(
+            load_store_engine(database, store_id, identities, clock), name=f"load {store_id}"
+        )
         holding = tasks.create_task(_hold(store_id, me, live, clock), name=f"lease {store_id}")
-        store = await load_store_engine(database, store_id, identities, clock)
+        await asyncio.wait([loading, holding], return_when=asyncio.FIRST_COMPLETED)
+        loading.cancel()
         holding.cancel()
+    # A process that was stopped for longer than the lease lasts may have loaded what is another's.
+    if loading.cancelled() or not await live.hold_lease(store_id, me):
+        return
+    store = loading.result()
     checkpoint = await live.checkpoint(store_id)
     if checkpoint is not None and store.restore(checkpoint, clock.now()):
         log.info("presence goes on", extra={"store": store_id})
@@ -140,6 +148,7 @@ class _Turns:
         self._present: frozenset[str] = frozenset()
         self._look_at_s = self._checkpoint_at_s = clock.monotonic_s()
         self._making: asyncio.Task[EnginePlan | None] | None = None
+        self._refused: PlanVersion | None = None
         self._keeping: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -150,7 +159,7 @@ class _Turns:
         store.hear(self._unacknowledged, self._clock.now())
         # Whoever left while nobody worked is still in the picture.
         self._present = frozenset(await live.everyone(self._store_id))
-        renew_at_s = self._clock.monotonic_s() + LOOK_EVERY_S
+        renew_at_s = self._clock.monotonic_s()
         while True:
             if self._clock.monotonic_s() >= renew_at_s:
                 renew_at_s = self._clock.monotonic_s() + LOOK_EVERY_S
@@ -162,14 +171,14 @@ class _Turns:
                 store.hear(entries, self._clock.now())
             try:
                 await self._write()
-                await self._look()
             except DATABASE_ERRORS as error:
-                log.warning("not written yet", extra={"store": self._store_id, "why": _kind(error)})
+                log.warning("not written yet", extra={"store": self._store_id, "why": _why(error)})
                 self._is_in_doubt = True
                 await self._clock.sleep(RETRY_S)
                 continue
             await live.acknowledge(self._store_id, self._unacknowledged)
             self._unacknowledged = []
+            await self._look()
             await self._paint()
             self._take_up()
             self._keep()
@@ -182,25 +191,41 @@ class _Turns:
         await write_news(self._store, self._database, self._live, self._clock.now())
 
     async def _look(self) -> None:
-        """See who walks a survey, and whether the plan has changed: then make it anew."""
+        """See who walks a survey, and whether the plan has changed: then make it anew.
+
+        While the database is away, what was seen last holds.
+        """
         if self._clock.monotonic_s() < self._look_at_s:
             return
         self._look_at_s = self._clock.monotonic_s() + LOOK_EVERY_S
-        async with self._database.read() as tx:
-            walking = await surveys.walking_in(tx, self._store_id, self._clock.now())
-            version = await plan_version(tx, self._store_id)
+        try:
+            async with self._database.read() as tx:
+                walking = await surveys.walking_in(tx, self._store_id, self._clock.now())
+                version = await plan_version(tx, self._store_id)
+        except DATABASE_ERRORS as error:
+            log.warning("changes not seen", extra={"store": self._store_id, "why": _why(error)})
+            return
         self._store.is_surveyed_with(walking)
-        if version != self._store.plan.version and self._making is None:
+        if version not in (self._store.plan.version, self._refused) and self._making is None:
             name = f"plan {self._store_id}"
-            self._making = self._tasks.create_task(self._new_plan(), name=name)
+            self._making = self._tasks.create_task(self._new_plan(version), name=name)
 
-    async def _new_plan(self) -> EnginePlan | None:
-        """The plan as it is now; None while the database is away. Raises PlanError."""
+    async def _new_plan(self, version: PlanVersion) -> EnginePlan | None:
+        """The plan as it is now; None when it cannot be used, or while the database is away.
+
+        version: as it was seen to be; one that cannot be used is not read again.
+        """
         try:
             return await _ready_plan(self._database, self._store_id)
         except DATABASE_ERRORS as error:
-            log.warning("plan not read", extra={"store": self._store_id, "why": _kind(error)})
-            return None
+            log.warning("plan not read", extra={"store": self._store_id, "why": _why(error)})
+        except PlanError as error:
+            self._refused = version
+            log.warning(
+                "new plan cannot be used: the store goes on with the one before",
+                extra={"store": self._store_id, "why": _why(error)},
+            )
+        return None
 
     def _take_up(self) -> None:
         if self._making is None or not self._making.done():
@@ -220,11 +245,14 @@ class _Turns:
             self._keeping = self._tasks.create_task(keeping, name=f"checkpoint {self._store_id}")
 
     async def _keep_checkpoint(self, checkpoint: bytes) -> None:
-        if not await self._live.keep_checkpoint(self._store_id, checkpoint):
+        if len(checkpoint) > CHECKPOINT_MAX_BYTES:
             log.warning(
                 "presence too large to be kept",
                 extra={"store": self._store_id, "bytes": len(checkpoint)},
             )
+            return
+        # Another's store is left within seconds anyway.
+        await self._live.keep_checkpoint(self._store_id, self._me, checkpoint)
 
     async def _paint(self) -> None:
         picture = self._store.picture()
@@ -237,10 +265,11 @@ class _Turns:
 
 
 async def _hold(store_id: str, me: str, live: Live, clock: Clock) -> None:
-    """Keep the lease of a store whose plan is being made ready."""
+    """Keep the lease of a store whose plan is being made ready; return when it is another's."""
     while True:
         await clock.sleep(LOOK_EVERY_S)
-        await live.hold_lease(store_id, me)
+        if not await live.hold_lease(store_id, me):
+            return
 
 
 async def _ready_plan(database: Database, store_id: str) -> EnginePlan:
@@ -254,6 +283,7 @@ async def _ready_plan(database: Database, store_id: str) -> EnginePlan:
     return plan
 
 
-def _kind(error: Exception) -> str:
-    """What kind of error it is: its text may quote parameters, which are personal."""
-    return type(error).__name__
+def _why(error: Exception) -> str:
+    """What is wrong with a plan; of any other error its kind: its text may quote parameters, which
+    are personal."""
+    return str(error) if isinstance(error, PlanError) else type(error).__name__

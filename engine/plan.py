@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from beacons.calibration import GatewayRadio
@@ -94,10 +93,7 @@ async def read_plan(tx: AsyncConnection, store_id: str) -> PlanSource:
     """What the plan of a store is made from. Raises PlanError when it cannot be read."""
     # The version first: what is saved while we read only makes us read again.
     version = await plan_version(tx, store_id)
-    try:
-        store = await stores.load_store(tx, store_id)
-    except msgspec.ValidationError as error:
-        raise PlanError(store_id, ["another version wrote it in another form"]) from error
+    store = await stores.load_store(tx, store_id)
     assert store is not None, "stores are never deleted"
     return PlanSource(
         version=version,
@@ -117,7 +113,7 @@ def engine_plan(source: PlanSource) -> EnginePlan:
     try:
         tz = ZoneInfo(store.tz)
     except (ZoneInfoNotFoundError, ValueError) as error:
-        raise PlanError(store.store_id, [f"this machine knows no time zone {store.tz}"]) from error
+        raise PlanError(None, [f"this machine knows no time zone {store.tz}"]) from error
     zones = [zone for floor in store.floors for zone in floor.zones]
     return EnginePlan(
         version=source.version,

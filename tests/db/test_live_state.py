@@ -11,7 +11,6 @@ import pytest
 import db.live
 from db.live import (
     CHECKPOINT_EXPIRE_S,
-    CHECKPOINT_MAX_BYTES,
     HERE_EXPIRE_S,
     LEASE_S,
     SENDS_EXPIRE_S,
@@ -200,7 +199,7 @@ async def test_what_is_not_kept_up_expires(live: Live) -> None:
     await live.picture(STORE, {"h-1": HERE})
     await live.reserve(SHOPPER, a_send(1), [], DEFAULT_LIMITS)
     await live.hold_lease(STORE, "me")
-    assert await live.keep_checkpoint(STORE, b"presence")
+    assert await live.keep_checkpoint(STORE, "me", b"presence")
     await live.append(STORE, "gw-1", a_batch(1))
     await live.wake_push()
     await live.rate("gw-1", NOW, per_minute=60, burst=1)
@@ -218,11 +217,13 @@ async def test_what_is_not_kept_up_expires(live: Live) -> None:
     assert all(0 <= expires_s[key] <= 2 * 86_400 for key in expires_s.keys() - unbounded)
 
 
-async def test_a_checkpoint_is_kept_unless_it_is_huge(live: Live) -> None:
+async def test_a_checkpoint_is_kept_by_the_owner_of_the_store_only(live: Live) -> None:
+    assert not await live.keep_checkpoint(STORE, "me", b"of nobody")
     assert await live.checkpoint(STORE) is None
-    assert await live.keep_checkpoint(STORE, b"\x00presence")
+    await live.hold_lease(STORE, "me")
+    assert await live.keep_checkpoint(STORE, "me", b"\x00presence")
 
-    assert not await live.keep_checkpoint(STORE, bytes(CHECKPOINT_MAX_BYTES + 1))
+    assert not await live.keep_checkpoint(STORE, "before", b"late")
 
     assert await live.checkpoint(STORE) == b"\x00presence"
     assert await live.checkpoint("another") is None

@@ -116,7 +116,13 @@ class Shop:
 
     async def keep(self) -> None:
         """Keep a checkpoint of presence, as the engine does every few seconds."""
-        assert await self.live.keep_checkpoint(self.store_id, self.engine.checkpoint())
+        await self.keep_this(self.engine.checkpoint())
+
+    async def keep_this(self, checkpoint: bytes) -> None:
+        """Keep it as the owner of the store would."""
+        assert await self.live.hold_lease(self.store_id, "me")
+        assert await self.live.keep_checkpoint(self.store_id, "me", checkpoint)
+        await self.live.drop_lease(self.store_id, "me")
 
     async def learn(self) -> None:
         await refresh_identities(self.database, self.identities, KEY, None)

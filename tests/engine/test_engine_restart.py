@@ -89,7 +89,7 @@ async def test_without_a_usable_checkpoint_the_stay_goes_on_all_the_same(
     await shop.spend(A_WHILE_S, {phone: IN_A})
     (before,) = await shop.rows(zone_visits)
     if kept is not None:
-        await shop.live.keep_checkpoint(shop.store_id, kept)
+        await shop.keep_this(kept)
     await shop.clock.advance(30)
 
     await shop.restart()

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from beacons.calibration import GatewayRadio
 from config.clock import VirtualClock
@@ -258,6 +259,122 @@ async def test_a_plan_with_faults_pauses_its_store_until_it_is_mended(shop: Shop
             return await shop.live.backlog(shop.store_id) == 0
 
         await eventually(is_worked_off)
+
+
+async def test_a_new_plan_with_faults_leaves_the_store_at_work(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    phone, plan = await shop.phone(), a_shop()
+    floor = plan.floors[0]
+    caplog.set_level("INFO", "engine.owning")
+
+    def refusals() -> list[str]:
+        said = [record for record in caplog.records if "cannot be used" in record.message]
+        return [record.__dict__["why"] for record in said]
+
+    async def is_said(words: str) -> None:
+        async def it_is() -> bool:
+            await a_second(shop, phone)
+            return words in caplog.text
+
+        await eventually(it_is)
+
+    async with running(owning(shop)):
+        await stand(shop, phone, 4)
+        twice = replace(plan, floors=(replace(floor, zones=floor.zones[:1] * 2),))
+        async with shop.database.begin() as tx:
+            await stores.save_store(tx, twice, shop.clock.now())
+        await is_said("new plan cannot be used: the store goes on with the one before")
+        await stand(shop, phone, 10)
+        assert len(refusals()) == 1
+        assert "Zone id aisle-a is used 2 times" in refusals()[0]
+        assert [one.zone_id for one in await shop.rows(zone_visits)] == ["aisle-a"]
+
+        async with shop.database.begin() as tx:
+            await stores.save_store(tx, plan, shop.clock.now())
+        await is_said("plan taken up")
+
+    assert caplog.text.count("store taken") == 1
+    assert "store paused" not in caplog.text
+
+
+async def test_what_keeps_a_store_from_its_work_is_in_the_log(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with shop.database.begin() as tx:
+        plan = replace(a_shop(), tz="Europe/Nowhere")
+        await stores.save_store(tx, plan, shop.clock.now())
+
+    async def is_paused() -> bool:
+        return "store paused" in caplog.text
+
+    async with running(owning(shop)):
+        await eventually(is_paused)
+
+    paused = [record for record in caplog.records if record.message == "store paused"]
+    assert paused[0].__dict__["why"] == "this machine knows no time zone Europe/Nowhere"
+
+
+@pytest.mark.parametrize("is_noticed_meanwhile", [True, False])
+async def test_an_engine_whose_store_was_taken_while_it_loaded_leaves_it_alone(
+    shop: Shop, caplog: pytest.LogCaptureFixture, *, is_noticed_meanwhile: bool
+) -> None:
+    caplog.set_level("INFO", "engine.owning")
+    await shop.transmit({await shop.phone(): IN_A})
+
+    async def is_taken() -> bool:
+        return await owner(shop.live) is not None
+
+    async def is_left() -> bool:
+        return "store lost to another engine" in caplog.text
+
+    async with AsyncExitStack() as writing:
+        # The engine that loads the store waits for it.
+        await writing.enter_async_context(shop.database.begin())
+        async with running(owning(shop)):
+            await eventually(is_taken)
+            await shop.live.redis.set(OWNER, "somebody else")
+            if is_noticed_meanwhile:
+                await shop.clock.advance(3)
+                await eventually(is_left)
+            await writing.aclose()
+            await eventually(is_left)
+
+        assert await shop.live.backlog(shop.store_id) == len(GATEWAYS)
+        pending: Any = await shop.live.redis.xpending(f"{{store:{STORE}}}:sightings", "engine")
+        assert pending["pending"] == 0
+
+
+async def test_changes_that_cannot_be_seen_hold_up_nothing_else(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    phone = await shop.phone()
+    async with running(owning(shop)):
+        await stand(shop, phone, 4)
+        # Only the look at what has changed asks for it.
+        async with shop.database.begin() as tx:
+            await tx.execute(text("ALTER TABLE survey_walks RENAME TO away"))
+
+        async def is_said() -> bool:
+            await a_second(shop, phone)
+            return "changes not seen" in caplog.text
+
+        await eventually(is_said)
+        await stand(shop, phone, 8)
+
+    assert "not written yet" not in caplog.text
+    assert [one.zone_id for one in await shop.rows(zone_visits)] == ["aisle-a"]
+
+
+async def test_presence_too_large_to_be_kept_is_said(
+    shop: Shop, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.owning.CHECKPOINT_MAX_BYTES", 10)
+    phone = await shop.phone()
+    async with running(owning(shop)):
+        await stand(shop, phone, 4)
+    assert "presence too large to be kept" in caplog.text
+    assert await shop.live.checkpoint(STORE) is None
 
 
 async def test_without_redis_an_engine_waits_and_stops_when_told(
