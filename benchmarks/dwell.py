@@ -21,6 +21,7 @@ from beacons.presence import PresenceModel, PresenceState, step
 from beacons.zone_events import Dwelling, Gone, Left
 from benchmarks.store_walks import StoreWalks, store_walks
 from benchmarks.text_table import table
+from corsia.commands.finite import FiniteRange
 from corsia.truth import TruthSample, walks
 
 IN_S: Final = (3.0, 5.0, 10.0, 20.0)
@@ -51,7 +52,7 @@ class Watched:
 
 @click.command()
 @click.option("--seeds", type=click.IntRange(1, 100), default=3, show_default=True)
-@click.option("--minutes", type=click.FloatRange(0.1, 600), default=60.0, show_default=True)
+@click.option("--minutes", type=FiniteRange(0.1, 600), default=60.0, show_default=True)
 @click.option("--shoppers", type=click.IntRange(2, 2_000), default=200, show_default=True)
 def main(seeds: int, minutes: float, shoppers: int) -> None:
     """Print expected residual dwell beside the true one, over the seeds 1 to SEEDS."""

@@ -25,6 +25,7 @@ from benchmarks.baselines import NearestWithHysteresis
 from benchmarks.object_loop import ObjectLoop
 from benchmarks.presence_crowd import MIX, WINDOW_S, PresenceCrowd
 from benchmarks.text_table import number, table
+from corsia.commands.finite import FiniteRange
 
 SEED: Final = 7
 SIZES: Final = (1_000, 2_000, 5_000)
@@ -65,7 +66,7 @@ class Speed:
     "--minutes",
     default=10.0,
     show_default=True,
-    type=click.FloatRange(2.5, 600),
+    type=FiniteRange(2.5, 600),
     help="Virtual time of the long run.",
 )
 @click.option(

@@ -18,6 +18,7 @@ import click
 
 from benchmarks.text_table import number, table
 from corsia.bad_days import Fault
+from corsia.commands.finite import FiniteRange
 from corsia.scorecard_views import MUST_BE_ZERO
 
 SEEDS: Final = tuple(range(1, 11))
@@ -80,7 +81,7 @@ class RehearsalFailedError(Exception):
 @click.option(
     "--seed", "seeds", type=int, multiple=True, help="Give it several times.  [default: 1 to 10]"
 )
-@click.option("--minutes", default=3.0, show_default=True, type=click.FloatRange(0.2, 120))
+@click.option("--minutes", default=3.0, show_default=True, type=FiniteRange(0.2, 120))
 @click.option("--shoppers", default=40, show_default=True, type=click.IntRange(1, 2_000))
 @click.option("--fault", type=click.Choice(list(FAULTS)), default="both",
               show_default=True, help="dead: two gateways are silent.")  # fmt: skip

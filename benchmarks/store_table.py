@@ -21,6 +21,7 @@ from benchmarks.store_score import SURE, StoreScore, store_score
 from benchmarks.store_walks import START_S, store_walks
 from benchmarks.text_table import number, table
 from corsia.bad_days import dead_gateways
+from corsia.commands.finite import FiniteRange
 from corsia.fast_store import NO_OUTAGE, Outage
 from firmware_sim.floor import supermarket
 
@@ -88,7 +89,7 @@ COLUMNS: Final = (
 @click.option(
     "--seed", "seeds", type=int, multiple=True, help="Give it several times.  [default: 1 to 10]"
 )
-@click.option("--minutes", default=3.0, show_default=True, type=click.FloatRange(0.2, 120))
+@click.option("--minutes", default=3.0, show_default=True, type=FiniteRange(0.2, 120))
 @click.option("--shoppers", default=40, show_default=True, type=click.IntRange(1, 2_000))
 @click.option("--processes", default=PROCESSES, show_default=True, type=click.IntRange(1, 64))
 @click.option(

@@ -17,6 +17,7 @@ from config.process import until_stopped
 from config.settings import load_settings
 from corsia.bad_days import Fault
 from corsia.commands.failures import said_plainly
+from corsia.commands.finite import FiniteRange
 from corsia.fast_rehearsal import rehearse_fast
 from corsia.rehearsal import RehearsalPlan, Rehearsed
 from corsia.rehearsal import rehearse as play
@@ -36,7 +37,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--minutes", type=click.FloatRange(0.2, 1_440), help="How long.  [default: 3]")
+@click.option("--minutes", type=FiniteRange(0.2, 1_440), help="How long.  [default: 3]")
 @click.option("--shoppers", type=click.IntRange(1, 2_000), default=40, show_default=True)
 @click.option("--seed", default=7, show_default=True, help="The same seed, the same shoppers.")
 @click.option("--store", type=_FILE, help="A store in TOML.  [default: the supermarket]")

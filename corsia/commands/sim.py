@@ -13,6 +13,7 @@ from config.parent import end_with_parent
 from config.process import leave, run_process
 from config.settings import load_settings
 from corsia.commands.failures import said_plainly
+from corsia.commands.finite import FiniteRange
 from firmware_sim.floor import supermarket
 from firmware_sim.realism import figures_table, store_heard_share
 from firmware_sim.recording import RecordingError, load_recording
@@ -36,7 +37,9 @@ def sim() -> None:
 @click.option("--store", type=click.Path(dir_okay=False, path_type=Path), help="A store in TOML.")
 @click.option("--recording", type=_FOLDER, help="Play recorded walks instead of a model.")
 @click.option("--dataset", default="tetam", show_default=True)
-@click.option("--minutes", type=float, help="How long; without it, for ever.")
+@click.option(
+    "--minutes", type=FiniteRange(0.0, min_open=True), help="How long; without it, for ever."
+)
 @click.option("--shoppers", default=40, show_default=True)
 @click.option("--seed", default=7, show_default=True)
 @click.option("--survey", is_flag=True, help="First walk the survey that somebody opens.")

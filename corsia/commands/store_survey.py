@@ -19,6 +19,7 @@ from config.clock import SystemClock
 from config.process import until_stopped
 from config.settings import Settings, SettingsError, data_key, load_settings
 from corsia.commands.failures import said_plainly
+from corsia.commands.finite import FiniteRange
 from corsia.ready_database import DatabaseUnusableError, ready_database
 from corsia.store_survey import (
     DatabaseAwayError,
@@ -89,7 +90,7 @@ def survey() -> None:
 @survey.command()
 @click.argument("store_id", metavar="STORE")
 @click.option("--handset", "handset_id", required=True, help="The id that its app shows.")
-@click.option("--minutes", type=click.FloatRange(0.1, 240), default=60.0, show_default=True,
+@click.option("--minutes", type=FiniteRange(0.1, 240), default=60.0, show_default=True,
               help="At most so long.")  # fmt: skip
 @click.option("--taps", "taps_file", type=_FILE, help="Read when it is over: t,floor,x,y[,kind].")
 @click.option("--keep", type=_FILE, help="Write what was heard to this CSV file too, and the app's "
