@@ -6,6 +6,7 @@ places of the rectangle are cells.
 """
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -68,8 +69,13 @@ def build_grid(
     cell_m: as wide as the zones need when None; cells grow when the floors would need too many.
     Raises PlanError when a plan has faults.
     """
+    if not floors:
+        raise PlanError("store", ["It has no floor."])
+    gateway_ids = Counter(place.gateway_id for plan in floors for place in plan.gateways)
     for plan in floors:
-        if faults := check_plan(plan):
+        twice = sorted({p.gateway_id for p in plan.gateways if gateway_ids[p.gateway_id] > 1})
+        faults = [*check_plan(plan), *(f"Gateway {one} is placed twice." for one in twice)]
+        if faults:
             raise PlanError(plan.floor_id, faults)
     size_m = _needed_cell_m(floors) if cell_m is None else cell_m
     boxes = [ShapelyPolygon(plan.outline).bounds for plan in floors]

@@ -21,7 +21,7 @@ MAX_COUNT: Final = 10_000
 FUTURE_S: Final = 1.0
 # Older than its tick by less than this, a sighting still says where somebody is.
 LATE_S: Final = 3.0
-# A minute of a crowd; more waiting than this means that time does not advance.
+# Half a minute of a crowd; more waiting than this means that time does not advance.
 MAX_WAITING: Final = 200_000
 
 
@@ -108,11 +108,16 @@ class Inbox:
         """The earliest tick for which something waits."""
         return min(self._ticks, default=None)
 
-    def clear(self) -> int:
-        """Forget what waits; how much that was."""
-        waiting, self._waiting = self._waiting, 0
+    def forget_before(self, tick: int) -> None:
+        """Refuse what waits for an earlier tick: it will not be worked off."""
+        for late in [one for one in self._ticks if one < tick]:
+            self.refused[Refusal.LATE] += len(self.take(late))
+
+    def clear(self) -> None:
+        """Refuse what waits: the clock was set back, and it lies ahead."""
+        self.refused[Refusal.FUTURE] += self._waiting
+        self._waiting = 0
         self._ticks.clear()
-        return waiting
 
 
 def tick_of(at_s: float) -> int:

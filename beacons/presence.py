@@ -107,6 +107,7 @@ class PresenceState:
         self.listening = np.ones(len(model.gateway_of), dtype=np.bool_)
         self.audience = tables.everybody
         self.next_tick: int | None = None
+        self.asked_tick: int | None = None
         self.evicted = 0
         self.crowded_out = 0
         self.lost = 0
@@ -151,18 +152,21 @@ def step(
     if not np.isfinite(now_s):
         raise ValueError(f"now_s is {now_s}")
     end_tick = tick_of(now_s - model.lag_s)
-    if state.next_tick is not None and end_tick < state.next_tick - 1:
-        state.stepped_back += 1
+    events: list[ZoneEvent] = []
+    if state.next_tick is not None:
+        state.stepped_back += state.asked_tick is not None and end_tick < state.asked_tick
         if (state.next_tick - end_tick) * TICK_S > MAX_STEP_BACK_S:
-            return _start_anew(model, state, end_tick)
+            events += _start_anew(model, state, end_tick)
+        else:
+            state.next_tick = max(state.next_tick, end_tick - round(MAX_CATCH_UP_S / TICK_S))
+            state.inbox.forget_before(state.next_tick)
+    state.asked_tick = end_tick
     state.inbox.put(heard, model.gateway_of, state.next_tick, now_s)
     if state.next_tick is None:
         first = state.inbox.first_tick()
         if first is None:
-            return []
+            return events
         state.next_tick = min(first, end_tick)
-    state.next_tick = max(state.next_tick, end_tick - round(MAX_CATCH_UP_S / TICK_S))
-    events: list[ZoneEvent] = []
     while state.next_tick < end_tick:
         events += _work_off(model, state, state.next_tick, listening)
         state.next_tick += 1
@@ -211,13 +215,13 @@ def _work_off(
 
 
 def _start_anew(model: PresenceModel, state: PresenceState, end_tick: int) -> list[ZoneEvent]:
-    """The clock was set far back: end every visit, at the new time, and begin again."""
+    """The clock was set far back: end every visit, once it was last heard, and begin again."""
     state.inbox.clear()
     state.gateway_heard_s[:] = -np.inf
     at_s = end_tick * TICK_S
     events: list[ZoneEvent] = []
     for row in reversed(range(len(state.rows))):
-        events += _end(model, state, row, at_s)
+        events += _end(model, state, row, max(at_s, float(state.rows.last_s[row])))
     state.next_tick = None
     return events
 

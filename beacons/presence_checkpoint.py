@@ -1,7 +1,7 @@
 """Presence as bytes, so that an engine that starts again goes on where the last one stopped.
 
-What is kept of a handset are its stay and the marks told, and its belief in half precision: about
-4 kB. It holds only for the model that it was made with, or one of the same geometry whose radio map
+What is kept of a handset are its stay and the marks told, and its belief in half precision: 4 to
+8 kB. It holds only for the model that it was made with, or one of the same geometry whose radio map
 has changed; a fingerprint of the grid, zones and gateways says which.
 
 The bytes come from a server that others can reach, so nothing in them is believed: sizes follow
@@ -26,6 +26,8 @@ from beacons.zone_judge import DWELL_MARKS_S, SURE_AT
 FORMAT: Final = 2
 # Beyond this everybody has walked on: presence forms anew as quickly.
 MAX_AGE_S: Final = 30.0
+# Nobody shops for two days; a handset that was left behind is anew after that.
+MAX_STAY_S: Final = 2 * 86_400.0
 # The fullest store in the largest grid, and no more.
 MAX_BYTES: Final = 64_000_000
 # Probabilities as logarithms: half precision has no number below 6e-8.
@@ -158,11 +160,14 @@ def _restore_handsets(
         rows.fill(kept.devices, columns)
     except ValueError as error:
         raise MalformedCheckpoint(str(error)) from error
-    state.gateway_heard_s[:] = _array("gateways", kept.gateway_heard_s, state.gateway_heard_s)
+    heard_s = _array("gateways", kept.gateway_heard_s, state.gateway_heard_s)
+    if not (heard_s <= now_s).all():
+        raise MalformedCheckpoint("a gateway in it was heard in the future, or at no time")
+    state.gateway_heard_s[:] = heard_s
     state.next_tick = kept.next_tick
     # One that was restored twice without a step between has had its share already.
-    heard_s = rows.last_s[:count] + max(0, missed) * TICK_S
-    rows.last_s[:count] = np.minimum(heard_s, now_s)
+    moved_s = rows.last_s[:count] + max(0, missed) * TICK_S
+    rows.last_s[:count] = np.minimum(moved_s, now_s)
     sums = rows.p[:count] @ model.sums
     rows.zone_p[:count] = sums[:, :-2]
     rows.xy[:count] = sums[:, -2:]
@@ -192,8 +197,8 @@ def _columns(
     for name, least, most in ranges:
         _refuse_outside(name, columns[name], least, most)
     for name in _TIMES:
-        if not (columns[name] <= now_s).all():
-            raise MalformedCheckpoint(f"{name} lies in the future, or nowhere")
+        if not ((columns[name] <= now_s) & (columns[name] >= now_s - MAX_STAY_S)).all():
+            raise MalformedCheckpoint(f"{name} lies in the future, long ago or nowhere")
     _refuse_outside("log_p", log_p, math.log(_LEAST_P) - 1.0, 1.0)
     columns["p"] = _probabilities(log_p)
     return columns

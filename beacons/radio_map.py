@@ -75,12 +75,13 @@ def map_from_positions(
     expected_dbm, slow_db2, gateway_db2 = [], [], []
     for floor, plan in enumerate(floors):
         places = np.array([(place.x_m, place.y_m, place.z_m) for place in plan.gateways])
-        levels = np.array([abs(other.level - plan.level) for other in floors])[grid.floor]
-        levels = np.where(grid.floor == floor, 0, np.maximum(levels, 1))
+        above = np.array([_storeys_above(floors, floor, other) for other in range(len(floors))])
+        storeys = above[grid.floor]
+        slabs = np.abs(storeys)
         shelves = shelf_loss_db > 0.0 and len(plan.obstacles) > 0
-        distance_m = _distance_m(grid, places, levels)
+        distance_m = _distance_m(grid, places, storeys)
         dbm = POWER_AT_1M_DBM - 10 * EXPONENT * np.log10(distance_m)
-        dbm -= np.where(levels > 0, SLAB_LOSS_DB + FURTHER_SLAB_LOSS_DB * (levels - 1), 0.0)
+        dbm -= np.where(slabs > 0, SLAB_LOSS_DB + FURTHER_SLAB_LOSS_DB * (slabs - 1), 0.0)
         here = np.flatnonzero(grid.floor == floor)
         if shelves:
             crossed = _shelves_between(plan, grid.xy[here], places)
@@ -94,12 +95,19 @@ def map_from_positions(
     return RadioMap(*map(np.concatenate, (expected_dbm, slow_db2, gateway_db2)))
 
 
-def _distance_m(grid: Grid, places: Floats, levels: npt.NDArray[np.intp]) -> Floats:
+def _storeys_above(floors: Sequence[FloorPlan], one: int, other: int) -> int:
+    """How many storeys the other floor lies above this one; of one level, the later one does."""
+    if one == other:
+        return 0
+    return floors[other].level - floors[one].level or (1 if other > one else -1)
+
+
+def _distance_m(grid: Grid, places: Floats, storeys: npt.NDArray[np.intp]) -> Floats:
     """From each gateway to a handset in each cell, (gateways, cells)."""
     flat_m = np.hypot(
         places[:, None, 0] - grid.xy[None, :, 0], places[:, None, 1] - grid.xy[None, :, 1]
     )
-    rise_m = places[:, 2:] - HANDSET_HEIGHT_M + STOREY_M * levels[None, :]
+    rise_m = places[:, 2:] - HANDSET_HEIGHT_M - STOREY_M * storeys[None, :]
     return np.maximum(np.hypot(flat_m, rise_m), MIN_DISTANCE_M)
 
 

@@ -8,7 +8,7 @@ constant is fitted to a building.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from beacons.floor import FloorPlan
 from beacons.grid import Grid
 from beacons.radio_map import FAST_DB2, MIN_DISTANCE_M, RadioMap
-from beacons.survey import Survey
+from beacons.survey import Survey, SurveyPoint
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
@@ -44,6 +44,8 @@ DRIFT_DB2: Final = 1.0
 # What the law leaves over is judged by the survey; this many readings it takes to be believed as
 # much as the base map's own doubt. A law fitted to one reading leaves nothing over.
 PRIOR_READINGS: Final = 20.0
+# Of a gateway, evenly chosen: time grows with their cube, and no floor has more shadows.
+MAX_PLACES: Final = 800
 # Lengths in metres and shares of the variance that are tried.
 LENGTHS_M: Final = (1.0, 2.0, 4.0, 8.0, 16.0)
 SHARES: Final = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9)
@@ -89,6 +91,7 @@ def surveyed_map(
 ) -> RadioMap:
     """The map with everything that the surveys say; `base` where they say nothing."""
     gateway_ids = [place.gateway_id for plan in floors for place in plan.gateways]
+    surveys = [replace(one, points=tuple(filter(_is_somewhere, one.points))) for one in surveys]
     heard = _heard(floors, grid, surveys, {name: i for i, name in enumerate(gateway_ids)})
     if len(heard.level_dbm) == 0:
         return base
@@ -98,6 +101,10 @@ def surveyed_map(
     readings = _joined(heard, silent)
     law = _law(base, distance_db, readings)
     return _kriged(base, grid, readings, law)
+
+
+def _is_somewhere(point: SurveyPoint) -> bool:
+    return bool(np.isfinite((point.x_m, point.y_m, point.mean_rssi_dbm)).all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +145,9 @@ def _heard(
 
 
 def _cells(grid: Grid, floor: Ints, xy: Floats) -> Ints:
-    """The nearest cell of each place."""
+    """The nearest cell of each place; many readings were taken at one place."""
+    places, which = np.unique(np.column_stack([floor, xy]), axis=0, return_inverse=True)
+    floor, xy = places[:, 0].astype(np.intp), places[:, 1:]
     cells = np.zeros(len(xy), dtype=np.intp)
     for one in np.unique(floor):
         here = np.flatnonzero(grid.floor == one)
@@ -147,7 +156,7 @@ def _cells(grid: Grid, floor: Ints, xy: Floats) -> Ints:
             xy[asked, None, 0] - grid.xy[None, here, 0], xy[asked, None, 1] - grid.xy[None, here, 1]
         )
         cells[asked] = here[np.argmin(away, axis=1)]
-    return cells
+    return cells[which.reshape(-1)]
 
 
 def _distance_db(floors: Sequence[FloorPlan], grid: Grid) -> Floats:
@@ -246,8 +255,11 @@ def _joined(one: _Readings, other: _Readings) -> _Readings:
 
 
 def _kriged(base: RadioMap, grid: Grid, readings: _Readings, law: _Law) -> RadioMap:
-    left = law.left_over(readings)
-    by_gateway = [np.flatnonzero(readings.gateway == g) for g in range(len(base.expected_dbm))]
+    readings, left = _pooled(readings, law.left_over(readings))
+    by_gateway = [
+        own[:: -(-len(own) // MAX_PLACES) or 1]
+        for own in (np.flatnonzero(readings.gateway == g) for g in range(len(base.expected_dbm)))
+    ]
     doubted_db2 = PRIOR_READINGS * float(base.slow_db2.mean())
     variance_db2 = (float(left @ left) + doubted_db2) / (len(left) + PRIOR_READINGS)
     kriging = _likeliest(grid, readings, left, by_gateway, variance_db2)
@@ -271,6 +283,24 @@ def _kriged(base: RadioMap, grid: Grid, readings: _Readings, law: _Law) -> Radio
     gateway_db2 = base.gateway_db2.copy()
     gateway_db2[np.unique(readings.gateway)] = DRIFT_DB2
     return RadioMap(expected, np.maximum(slow, FLOOR_DB2), gateway_db2)
+
+
+def _pooled(readings: _Readings, left: Floats) -> tuple[_Readings, Floats]:
+    """One reading a gateway and cell, whichever survey took it, and what the law leaves over."""
+    keys, place = np.unique(
+        np.stack([readings.gateway, readings.cell]), axis=1, return_inverse=True
+    )
+    place = place.reshape(-1)
+    weight = 1.0 / readings.noise_db2
+    total = np.bincount(place, weight)
+
+    def mean(values: Floats) -> Floats:
+        return np.asarray(np.bincount(place, weight * values) / total)
+
+    xy = np.stack([mean(along) for along in readings.xy.T], axis=1)
+    one = np.zeros(len(total), dtype=np.intp)
+    level = mean(readings.level_dbm)
+    return _Readings(one, keys[0], keys[1], xy, level, 1.0 / total), mean(left)
 
 
 def _likeliest(

@@ -82,22 +82,21 @@ def judge(
             events.append(Entered(device, zone_ids[zone], at_s, since_s, sure))
             dwelling[row] = at_s - since_s >= DWELL_MARKS_S[0]
         if dwelling[row]:
-            events += _dwellings(rows, zone_ids, row, at_s, sure)
+            events.append(_dwelling(rows, zone_ids, row, at_s, sure))
     return events
 
 
-def _dwellings(
+def _dwelling(
     rows: Rows, zone_ids: Sequence[str], row: int, at_s: float, confidence: float
-) -> list[ZoneEvent]:
-    """The dwell marks that are due, or else the news that the stay has become surer."""
+) -> Dwelling:
+    """The latest dwell mark that is due, or else the news that the stay has become surer."""
     zone_id, since_s = zone_ids[int(rows.entered[row])], float(rows.entered_s[row])
     here_s = at_s - since_s
     reached = bisect_right(DWELL_MARKS_S, here_s)
-    due = DWELL_MARKS_S[int(rows.marks[row]) : reached] or (here_s,)
+    dwell_s = DWELL_MARKS_S[reached - 1] if reached > rows.marks[row] else here_s
     rows.marks[row] = reached
     rows.sure[row] = max(int(rows.sure[row]), bisect_right(SURE_AT, confidence))
-    device = rows.devices[row]
-    return [Dwelling(device, zone_id, at_s, since_s, confidence, dwell_s) for dwell_s in due]
+    return Dwelling(rows.devices[row], zone_id, at_s, since_s, confidence, dwell_s)
 
 
 def left(rows: Rows, zone_ids: Sequence[str], row: int, at_s: float) -> Left:

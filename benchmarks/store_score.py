@@ -125,7 +125,7 @@ class Judge:
             self._zone_at[run.devices[device]][_sample(t_s)] = zone
         self._first_named_s: dict[Stay, float] = {}
         self._served: defaultdict[float, set[Stay]] = defaultdict(set)
-        self._waiting: defaultdict[str, list[float]] = defaultdict(list)  # SURE still to come
+        self._waiting: dict[str, list[float]] = {}  # SURE still to come
 
     def take(self, events: list[ZoneEvent], said: dict[str, Estimate], now_s: float) -> None:
         """Judge one call of `step`."""
@@ -137,9 +137,9 @@ class Judge:
                     walk = self._walks.get(event.device)
                     if walk is None or not walk.stay_at(event.zone_id, event.since_s, FLAP_SLACK_S):
                         self._score.flaps += 1
-                case Dwelling(dwell_s=dwell_s) if dwell_s == MOMENT_DWELL_S:
+                case Dwelling():  # the first is at MOMENT_DWELL_S or later
                     if event.zone_id in self._selling:
-                        self._waiting[event.device] = list(SURE)
+                        self._waiting.setdefault(event.device, list(SURE))
                 case _:
                     pass
         for device, zones in self._zone_at.items():
@@ -183,7 +183,7 @@ class Judge:
         score.claims.append(Claim(said.confidence, claimed == true_id))
         if told is None:
             self._waiting.pop(device, None)
-        for sure in [each for each in self._waiting[device] if said.confidence >= each]:
+        for sure in [each for each in self._waiting.get(device, ()) if said.confidence >= each]:
             self._waiting[device].remove(sure)
             self._moment(sure, device, told, true_id, now_s)
 

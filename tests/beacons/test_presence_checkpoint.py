@@ -234,7 +234,7 @@ def test_more_handsets_than_the_ceiling_are_refused() -> None:
         ("log_p", 6e4), ("log_p", np.nan), ("log_p", -np.inf), ("looks", -1.0), ("looks", 1e30),
         ("last_s", np.nan), ("last_s", 1e12), ("last_s", 0.0), ("entered_s", 1e300),
         ("likely_s", np.nan), ("best_s", np.inf), ("begun_s", np.inf), ("gap_s", -1.0),
-        ("gap_s", np.nan),
+        ("gap_s", np.nan), ("likely_s", -1e300), ("entered_s", 0.0), ("begun_s", -np.inf),
     ],
 )  # fmt: skip
 def test_values_that_presence_cannot_have_had_are_refused(name: str, fill: float) -> None:
@@ -248,7 +248,9 @@ def test_values_that_presence_cannot_have_had_are_refused(name: str, fill: float
         (FORMAT, 1), (FORMAT, 2.5), (FORMAT, [2]), (FINGERPRINT, "x"), (NEXT_TICK, None),
         (NEXT_TICK, 3), (NEXT_TICK, 2**60), (NEXT_TICK, 2**63), (NEXT_TICK, -5), (DEVICES, ["d0"]),
         (DEVICES, ["d0"] * 5), (DEVICES, ["", "b", "c", "d", "e"]), (DEVICES, "five!"),
-        (COLUMNS, {}), (COLUMNS, []), (HEARD_S, b""), (HEARD_S, b"\0" * 8), (GATEWAY_DB, b""),
+        (COLUMNS, {}), (COLUMNS, []), (HEARD_S, b""), (HEARD_S, b"\0" * 8),
+        (HEARD_S, struct.pack("<4d", 0, 0, 0, float("nan"))),
+        (HEARD_S, struct.pack("<4d", 0, 0, 0, 1e12)), (GATEWAY_DB, b""),
         (GATEWAY_DB, struct.pack("<4f", 1, 2, 3, float("nan"))), (GATEWAY_DB2, b"\0" * 15),
         (GATEWAY_DB2, struct.pack("<4f", 1, 2, 3, -4)),
         (GATEWAY_DB2, struct.pack("<4f", 1, 2, 3, 0)),

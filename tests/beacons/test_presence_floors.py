@@ -197,7 +197,7 @@ def test_the_cells_of_all_floors_together_are_bounded(storeys: int) -> None:
 
 
 def test_slabs_weaken_by_the_storeys_between() -> None:
-    """From right above, one and three storeys: the longer way, and the slabs."""
+    """From right above, one and three storeys: the slabs, and the way from ceiling to hand."""
     floors = [storey(level, 12, 12) for level in (0, 1, 3)]
     grid = build_grid(floors)
     radio_map = map_from_positions(floors, grid)
@@ -213,9 +213,20 @@ def test_slabs_weaken_by_the_storeys_between() -> None:
         (2, 3, SLAB_LOSS_DB + 2 * FURTHER_SLAB_LOSS_DB),
     ):
         near_m = math.hypot(flat_m, 3.0 - HANDSET_M)
-        far_m = math.hypot(flat_m, 3.0 - HANDSET_M + STOREY_M * storeys)
+        far_m = math.hypot(flat_m, 3.0 - HANDSET_M - STOREY_M * storeys)
         longer_db = 20.0 * math.log10(far_m / near_m)
         assert at_dbm[0] - at_dbm[floor] == pytest.approx(longer_db + slabs_db, abs=0.01)
+
+
+def test_a_ceiling_gateway_is_louder_on_the_floor_above_than_below() -> None:
+    """Its signal has a slab to pass either way; to the hand above it is 2 m, to that below 6 m."""
+    floors = [storey(level, 12, 12) for level in (0, 1)]
+    grid = build_grid(floors)
+    expected_dbm = map_from_positions(floors, grid).expected_dbm
+    gateways = len(floors[0].gateways)
+    above_dbm = expected_dbm[0, grid.floor == 1].max()
+    below_dbm = expected_dbm[gateways, grid.floor == 0].max()
+    assert above_dbm - below_dbm > 5.0
 
 
 def test_floors_of_one_level_are_a_slab_apart() -> None:

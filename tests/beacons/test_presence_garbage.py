@@ -1,15 +1,17 @@
 """Presence takes anything: what makes no sense is counted, and no NaN reaches the state."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beacons.floor import FloorPlan, GatewayPlace, Zone, ZoneKind
+from beacons.floor import FloorPlan, GatewayPlace, PlanError, Zone, ZoneKind
 from beacons.heard import Refusal
 from beacons.presence import Heard, PresenceModel, PresenceState, estimates, step
+from beacons.zone_events import Gone
 
 NOW_S = 1_790_000_000.0
 SQUARE = ((0.0, 0.0), (6.0, 0.0), (6.0, 6.0), (0.0, 6.0))
@@ -87,3 +89,33 @@ def test_each_refusal_is_counted_under_its_name(one: Heard, why: Refusal) -> Non
 def test_time_must_be_a_number(now_s: float) -> None:
     with pytest.raises(ValueError, match="now_s"):
         step(MODEL, PresenceState(MODEL), [], now_s)
+
+
+def test_what_is_passed_over_in_catching_up_is_counted_and_does_not_stay() -> None:
+    state = PresenceState(MODEL)
+    for minute in range(0, 60, 10):
+        now_s = NOW_S + 60.0 * minute
+        late = [Heard("a", "g1", now_s + 0.6, 1, -60, -60)] * 3
+        step(MODEL, state, [Heard("a", "g1", now_s - 1, 1, -60, -60), *late], now_s)
+    assert state.refused == {Refusal.LATE: 15}
+
+
+def test_a_clock_set_far_back_ends_nothing_before_it_began() -> None:
+    state = PresenceState(MODEL)
+    heard = [Heard("a", "g1", NOW_S + i / 2, 1, -50, -50) for i in range(15, 20)]
+    step(MODEL, state, heard, NOW_S + 10)
+    back_s = NOW_S - 1_000
+    events = step(MODEL, state, [Heard("b", "g1", back_s - 1, 1, -60, -60)], back_s)
+    (gone,) = [event for event in events if isinstance(event, Gone)]
+    assert gone.at_s >= gone.last_heard_s
+    # What waited for its tick lies ahead now.
+    assert (state.refused, state.stepped_back) == ({Refusal.FUTURE: 1}, 1)
+    step(MODEL, state, [], back_s + 1)
+    assert list(estimates(MODEL, state)) == ["b"]
+
+
+def test_a_store_has_floors_and_each_gateway_once() -> None:
+    with pytest.raises(PlanError, match="no floor"):
+        PresenceModel([])
+    with pytest.raises(PlanError, match="Gateway g1 is placed twice"):
+        PresenceModel([PLAN, replace(PLAN, floor_id="upstairs", level=1)])

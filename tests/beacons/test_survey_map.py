@@ -185,6 +185,23 @@ def test_two_phones_on_two_days_make_one_map() -> None:
     assert turned.expected_dbm == pytest.approx(refined(morning, evening).expected_dbm, abs=1e-6)
 
 
+def test_the_same_places_again_say_the_same() -> None:
+    """Surveys pile up over the years; kriging takes one reading a place."""
+    store = made(5, offset_db=4.0, shadow_db=5.0)
+    once = walked(store, 1, survey_id="a")
+    again = [replace(once, survey_id=name) for name in "bcd"]
+    one, four = refined(once), refined(once, *again)
+    assert np.abs(four.expected_dbm - one.expected_dbm).mean() < 1.0
+    assert error_db(four, store) < error_db(one, store) + 0.3
+
+
+def test_a_point_that_is_nowhere_is_passed_over() -> None:
+    store = made(5, offset_db=4.0)
+    survey = walked(store, 1)
+    nowhere = replace(survey.points[0], x_m=float("nan"))
+    assert same(refined(survey), refined(replace(survey, points=(*survey.points, nowhere))))
+
+
 def test_a_gateway_that_was_dead_keeps_its_map_but_for_what_the_whole_building_shows() -> None:
     store = made(5, offset_db=4.0, shadow_db=4.0)
     radio = refined(walked(store, 3, dead=(2,)))

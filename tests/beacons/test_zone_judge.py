@@ -70,6 +70,14 @@ def test_a_stay_that_is_sure_from_the_start_is_told_at_its_marks_only() -> None:
     assert marks == list(DWELL_MARKS_S)
 
 
+def test_a_stay_that_was_long_likely_is_one_piece_of_news() -> None:
+    """Not one for each mark that has passed: the news is acted on as it is told."""
+    events = judged(one_device(), [(0.5, 0.0)] * 50 + [(0.9, 0.0)])
+    assert [type(event) for event in events] == [Entered, Dwelling]
+    assert isinstance(events[1], Dwelling)
+    assert events[1].dwell_s == 20.0
+
+
 def test_each_stay_is_surer_anew() -> None:
     rows = one_device()
     first = judged(rows, [(ENTER_AT + 0.01, 0.0)] * 11 + [(0.99, 0.0)] * 2)
