@@ -7,6 +7,7 @@ later joins the next tick for a while (a shopper moves less than 3 m in it); aft
 counted and dropped.
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -116,6 +117,19 @@ class PresenceState:
     @property
     def refused(self) -> dict[Refusal, int]:
         return dict(self.inbox.refused)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Everything counted here, by names for an operator."""
+        return Counter(
+            {f"sightings_{why.value}": count for why, count in self.inbox.refused.items()}
+            | {
+                "handsets_evicted": self.evicted,
+                "handsets_crowded_out": self.crowded_out,
+                "handsets_lost": self.lost,
+                "clock_set_back": self.stepped_back,
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,7 @@ class StoreEngine:
         now_s = now.timestamp()
         heard, used = self._intake.take(entries, now_s)
         self._used += used
+        counted = self.state.counts
         if self._is_catching_up:
             self._is_catching_up = False
             events = step(self.plan.model, self.state, heard, now_s, listening=())
@@ -144,6 +145,7 @@ class StoreEngine:
             listening = self.canaries.liveness.listening(now_s)
             events = step(self.plan.model, self.state, heard, now_s, listening)
             self._unwritten += self._resumed.settle(events)
+        self.counts += self.state.counts - counted
         if self._resumed.is_open:
             said = estimates(self.plan.model, self.state)
             self._unwritten += self._resumed.over(said, now)

@@ -389,6 +389,19 @@ async def test_strangers_are_counted_and_never_stored(shop: Shop) -> None:
     assert shop.engine.picture() == {}
 
 
+async def test_what_presence_refuses_is_counted_for_the_operator(shop: Shop) -> None:
+    phone = await shop.phone()
+    now_s = shop.clock.now().timestamp()
+    identifier = phone.identifier(now_s)
+    too_faint = Sighting("ceid", identifier, round(now_s) * 1_000, 1, -120.0, -120)
+
+    await shop.append("shop-0", (too_faint,))
+    await shop.spend(2)
+
+    assert shop.engine.counts["sightings_no_reading"] == 1
+    assert shop.engine.picture() == {}
+
+
 async def test_other_kinds_of_beacon_are_nobodys_handset(shop: Shop) -> None:
     phone = await shop.phone()
     now_s = shop.clock.now().timestamp()
