@@ -54,9 +54,11 @@ async def calibrate_overnight(
     canaries = await asyncio.to_thread(night, floor, seed, namespace, now.timestamp(), outage)
     async with database.begin() as tx:
         await canaries.write(tx, plan.store_id, now)
-        found = await calibrate.calibrated(tx, plan, now)
-        await calibrate.keep(tx, found)
+        links = await calibrate.read_links(tx, plan, now)
     canaries.wrote()
+    found = await calibrate.calibrated(links)
+    async with database.begin() as tx:
+        await calibrate.keep(tx, found)
     return found
 
 

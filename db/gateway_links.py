@@ -38,12 +38,15 @@ async def add(tx: AsyncConnection, store_id: str, hours: Sequence[LinkHour]) -> 
 
 
 async def load(tx: AsyncConnection, store_id: str, since: datetime, until: datetime) -> list[Link]:
-    """The links of a store over the hours that lie within the span, if only in part."""
-    first = since.replace(minute=0, second=0, microsecond=0)
+    """The links of a store over the clock hours that begin within the span.
+
+    The hour in which the span begins is left out, unless both begin at once: sums of an hour cannot
+    be parted, and what was heard before `since` may be of a gateway that hung elsewhere.
+    """
     rows = await tx.execute(
         select(gateway_links).where(
             gateway_links.c.store_id == store_id,
-            gateway_links.c.hour_at >= first,
+            gateway_links.c.hour_at >= since,
             gateway_links.c.hour_at < until,
         )
     )
@@ -59,6 +62,12 @@ async def load(tx: AsyncConnection, store_id: str, since: datetime, until: datet
         )
         for row in rows
     )
+
+
+def first_hour(since: datetime) -> datetime:
+    """When the first clock hour begins that `load` takes in."""
+    hour = since.replace(minute=0, second=0, microsecond=0)
+    return hour if hour == since else hour + timedelta(hours=1)
 
 
 async def prune(tx: AsyncConnection, now: datetime) -> int:

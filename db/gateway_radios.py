@@ -1,16 +1,20 @@
 """Calibrations of a store: how loud each gateway hears and is heard, and what was said of it."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 from sqlalchemy import ScalarSelect, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from beacons.calibration import GatewayRadio
 from beacons.link_changes import Flag, FlagKind
 from db.tables import gateway_radios
+
+log = logging.getLogger(__name__)
 
 # A year and a season, to see what a store goes through; one row a gateway and night.
 KEPT: Final = timedelta(days=400)
@@ -33,11 +37,19 @@ async def save(
     flags: Iterable[Flag],
     now: datetime,
 ) -> None:
-    """This is the store's calibration from now on. Every gateway of it must be known to SQL."""
+    """This is the store's calibration from now on. Every gateway of it must be known to SQL.
+
+    What was made later than now, while a clock was ahead, is forgotten: it would win for as long.
+    """
     said: dict[str, list[list[str]]] = {radio.gateway_id: [] for radio in radios}
     for flag in flags:
         said[flag.gateway_id].append([flag.kind.value, flag.sentence])
     if radios:
+        await tx.execute(
+            delete(gateway_radios).where(
+                gateway_radios.c.store_id == store_id, gateway_radios.c.calibrated_at > now
+            )
+        )
         rows = [
             {
                 "store_id": store_id,
@@ -79,11 +91,7 @@ async def calibration(
     if not rows:
         return None
     radios = (GatewayRadio(**{name: getattr(row, name) for name in _VALUES}) for row in rows)
-    flags = (
-        Flag(row.gateway_id, FlagKind(kind), sentence)
-        for row in rows
-        for kind, sentence in row.flags
-    )
+    flags = (flag for row in rows for flag in _flags(row))
     return KeptCalibration(rows[0].calibrated_at, tuple(radios), tuple(flags))
 
 
@@ -101,6 +109,17 @@ async def prune(tx: AsyncConnection, now: datetime) -> int:
         )
     )
     return int(gone.rowcount)
+
+
+def _flags(row: Any) -> list[Flag]:
+    """What was said of one gateway; less what another version says in a form of its own."""
+    try:
+        said = msgspec.convert(row.flags, tuple[tuple[FlagKind, str], ...])
+    except msgspec.ValidationError:
+        facts = {"store": row.store_id, "gateway": row.gateway_id}
+        log.warning("flags in another version's form: left out", extra=facts)
+        return []
+    return [Flag(row.gateway_id, kind, sentence) for kind, sentence in said]
 
 
 def _last_at(store_id: str, until: datetime | None) -> ScalarSelect[datetime]:

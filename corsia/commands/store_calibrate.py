@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import click
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from beacons.calibration import GatewayRadio
+from beacons.gateway_flags import Calibrated
 from config.clock import SystemClock
 from config.settings import Settings, load_settings
 from corsia.commands.failures import said_plainly
@@ -19,9 +20,11 @@ from corsia.ready_database import DatabaseUnusableError, ready_database
 from db import stores
 from db.connect import DatabaseUrlError
 from db.gateway_links import KEPT
-from engine.calibrate import SPAN, StoreCalibration, calibrated, keep
+from engine.calibrate import SPAN, StoreCalibration, StoreLinks, calibrated, keep, read_links
 
 AN_HOUR: Final = timedelta(hours=1)
+# Before that, silence says nothing: a window takes ten seconds, and engines write each minute.
+SOON: Final = timedelta(minutes=3)
 # A change that its standard error alone explains one time in twenty is set in bold.
 SURE: Final = 2.0
 NEVER: Final = "-"
@@ -38,7 +41,7 @@ class CalibrationError(Exception):
     type=click.IntRange(1, KEPT // AN_HOUR),
     default=SPAN // AN_HOUR,
     show_default=True,
-    help="Look at the links of the last hours; few after something was moved.",
+    help="Look at the links of the last hours, from the first full hour of the clock on.",
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would change.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the table.")
@@ -53,23 +56,23 @@ def calibrate(store_id: str, hours: int, *, dry_run: bool, as_json: bool) -> Non
     +- is the standard error; a change of more than two of them is bold. Minutes of links are
     enough: what is left is the shadows of the paths, which do not average out.
 
+    Links are summed by the hour of the clock, and an hour that began before the span is left out
+    whole. So wait an hour after a gateway was moved, and for the first minutes of the next: one
+    moved at 14:20 is seen with --hours 1 from 15:23 on. Sooner, old and new links would blend.
+
     \b
     Example:
       corsia store calibrate store-1 --dry-run
-      corsia store calibrate store-1 --hours 1     # just after a gateway was moved
+      corsia store calibrate store-1 --hours 1     # a gateway was moved more than an hour ago
     """
     with said_plainly(CalibrationError, DatabaseUrlError, DatabaseUnusableError):
         found = uvloop.run(_calibrate(load_settings(), store_id, hours, dry_run=dry_run))
     if as_json:
         click.echo(json.dumps(_document(found, hours, written=not dry_run), indent=2))
         return
-    Console().print(_table(found, hours))
+    Console().print(_table(found))
     for floor in found.floors:
-        law = floor.fit.law
-        click.echo(
-            f"{law.level_dbm:.0f} dBm at {law.pivot_m:.0f} m, exponent {law.exponent:.1f}, spread"
-            f" {law.sigma_db:.1f} dB, from ceiling to ceiling"
-        )
+        click.echo(_law(floor))
     for flag in found.flags:
         click.echo(f"{flag.gateway_id} {flag.sentence}.")
     click.echo("Nothing was written." if dry_run else "Engines take it up within a minute.")
@@ -85,30 +88,48 @@ async def _calibrate(
             if plan is None:
                 known = ", ".join(await stores.store_ids(tx)) or "none"
                 raise CalibrationError(f"there is no store {store_id}; known: {known}")
-            found = await calibrated(tx, plan, now, hours * AN_HOUR)
-        if not any(radio.links for radio in found.radios):
-            raise CalibrationError(_why_not(found, hours))
+            links = await read_links(tx, plan, now, hours * AN_HOUR)
+        if not links.are_enough:
+            raise CalibrationError(_why_not(links))
+        found = await calibrated(links)
+        if not any(floor.is_measured for floor in found.floors):
+            raise CalibrationError(_why_not(links))
         if not dry_run:
             async with database.begin() as tx:
                 await keep(tx, found)
     return found
 
 
-def _why_not(found: StoreCalibration, hours: int) -> str:
-    if len(found.radios) < 2:
-        return f"store {found.store_id} has no two gateways that could hear each other"
-    if found.links:
+def _why_not(links: StoreLinks) -> str:
+    store_id, since = links.plan.store_id, _since(links.since)
+    if max((len(floor.gateways) for floor in links.plan.floors), default=0) < 2:
+        return f"store {store_id} has no two gateways that could hear each other"
+    if links.links or links.at - links.since < SOON:
         return (
-            f"what the gateways of {found.store_id} heard of each other is too little yet:"
-            " wait a minute or two"
+            f"what the gateways of {store_id} heard of each other {since} is too little yet:"
+            " wait three minutes, or look at more --hours"
         )
     return (
-        f"no gateway of {found.store_id} has heard another in the last {hours} h: do the gateways"
+        f"no gateway of {store_id} has heard another {since}: do the gateways"
         " and the engine run, and is CORSIA_GATEWAY_CANARY on?"
     )
 
 
-def _table(found: StoreCalibration, hours: int) -> Table:
+def _since(at: datetime) -> str:
+    return f"since {at:%Y-%m-%d %H:%M} UTC"
+
+
+def _law(floor: Calibrated) -> str:
+    if not floor.is_measured:
+        return f"{floor.floor_id}: no links: its gateways keep what was known or is assumed of them"
+    law = floor.fit.law
+    return (
+        f"{floor.floor_id}: {law.level_dbm:.0f} dBm at {law.pivot_m:.0f} m, exponent"
+        f" {law.exponent:.1f}, spread {law.sigma_db:.1f} dB, from ceiling to ceiling"
+    )
+
+
+def _table(found: StoreCalibration) -> Table:
     before = {radio.gateway_id: radio for radio in found.before}
     flags: dict[str, list[str]] = {}
     for flag in found.flags:
@@ -116,7 +137,7 @@ def _table(found: StoreCalibration, hours: int) -> Table:
     table = Table(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
-        title=f"{found.store_id}: {len(found.links)} links of the last {hours} h",
+        title=f"{found.store_id}: {len(found.links)} links {_since(found.since)}",
     )
     table.add_column("gateway", overflow="fold")
     for head in ("hears, dB", "was", "is heard, dB", "was", "links"):
@@ -148,9 +169,10 @@ def _document(found: StoreCalibration, hours: int, *, written: bool) -> dict[str
         "store_id": found.store_id,
         "at": found.at.isoformat(timespec="seconds"),
         "hours": hours,
+        "since": found.since.isoformat(timespec="seconds"),
         "written": written,
         "links": len(found.links),
-        "floors": [_rounded(asdict(floor.fit.law)) for floor in found.floors],
+        "floors": [_floor(floor) for floor in found.floors],
         "gateways": [
             {
                 **_values(radio),
@@ -163,6 +185,15 @@ def _document(found: StoreCalibration, hours: int, *, written: bool) -> dict[str
             }
             for radio in found.radios
         ],
+    }
+
+
+def _floor(floor: Calibrated) -> dict[str, Any]:
+    """Its law; None for each value where no link told of it."""
+    law = _rounded(asdict(floor.fit.law))
+    return {
+        "floor_id": floor.floor_id,
+        **(law if floor.is_measured else dict.fromkeys(law)),
     }
 
 
