@@ -1,5 +1,5 @@
 """What `corsia doctor` says of the stored stores: whether their gateways are calibrated and their
-floors surveyed, and how old that is. Needs `corsia[server]`."""
+floors surveyed, how old that is, and which gateways are to be looked at. Needs `corsia[server]`."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,11 +7,13 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from beacons.link_changes import Flag, FlagKind
 from config.clock import Clock
 from config.settings import Settings
 from corsia.findings import Finding, ok, warn
 from db import gateway_radios, stores, surveys
 from db.connect import open_database
+from engine.calibrate import CLOCKS_DIFFER
 
 # Stores are calibrated each night: two missed nights mean that nobody does it.
 STALE_AFTER: Final = timedelta(hours=48)
@@ -26,6 +28,19 @@ class _Known:
     store_id: str
     calibrated_at: datetime | None
     surveyed_at: datetime | None
+    flags: tuple[Flag, ...] = ()
+
+    def is_stale(self, now: datetime) -> bool:
+        return self.calibrated_at is not None and now - self.calibrated_at > STALE_AFTER
+
+    def is_ahead(self, now: datetime) -> bool:
+        """Whether a clock was wrong when it was calibrated, or is now."""
+        return self.calibrated_at is not None and self.calibrated_at - now > CLOCKS_DIFFER
+
+    @property
+    def faults(self) -> list[Flag]:
+        """What a person should look at; that a gateway is new is none."""
+        return [flag for flag in self.flags if flag.kind is not FlagKind.NEW]
 
 
 async def stored_stores(settings: Settings, clock: Clock) -> list[Finding]:
@@ -38,11 +53,12 @@ async def stored_stores(settings: Settings, clock: Clock) -> list[Finding]:
 
 
 async def _known(tx: AsyncConnection, store_id: str) -> _Known:
-    kept = await surveys.kept_surveys(tx, store_id)
+    last = await gateway_radios.calibration(tx, store_id)
     return _Known(
         store_id,
-        await gateway_radios.changed_at(tx, store_id),
-        max((one.made_at for one in kept), default=None),
+        last.calibrated_at if last is not None else None,
+        await surveys.last_made_at(tx, store_id),
+        last.flags if last is not None else (),
     )
 
 
@@ -54,29 +70,43 @@ def _of_one(one: _Known, now: datetime) -> Finding:
     if one.calibrated_at is None:
         mend = f"run corsia jobs, or corsia store calibrate {one.store_id}"
         return warn(name, f"gateways never calibrated; {surveyed}", mend)
+    if one.is_ahead(now):
+        what = f"gateways calibrated at {one.calibrated_at:%Y-%m-%d %H:%M} UTC, which is not yet"
+        mend = f"set the clock right, then run corsia store calibrate {one.store_id}"
+        return warn(name, f"{what}; {surveyed}", mend)
     what = f"gateways calibrated {_ago(now - one.calibrated_at)}; {surveyed}"
-    if now - one.calibrated_at > STALE_AFTER:
+    if one.faults:
+        said = [f"{flag.gateway_id} {flag.kind.value}" for flag in one.faults]
+        what += f"; to be looked at: {_named(said)}"
+    if one.is_stale(now):
         mend = "run corsia jobs: it calibrates each night, if gateways hear each other"
+        return warn(name, what, mend)
+    if one.faults:
+        mend = f"corsia store calibrate {one.store_id} --dry-run says what is wrong with them"
         return warn(name, what, mend)
     return ok(name, what)
 
 
 def _summed_up(known: list[_Known], now: datetime) -> Finding:
-    never = [one.store_id for one in known if one.calibrated_at is None]
-    stale = [
-        one.store_id
-        for one in known
-        if one.calibrated_at is not None and now - one.calibrated_at > STALE_AFTER
-    ]
     surveyed = sum(one.surveyed_at is not None for one in known)
     what = f"{len(known)} stores, {surveyed} of them surveyed"
-    if not never and not stale:
+    faults = (
+        ("never calibrated", [one for one in known if one.calibrated_at is None]),
+        ("not in the last two days", [one for one in known if one.is_stale(now)]),
+        ("in the future, by a wrong clock", [one for one in known if one.is_ahead(now)]),
+        ("with gateways to be looked at", [one for one in known if one.faults]),
+    )
+    if not any(which for _, which in faults):
         return ok("stores", f"{what}; all calibrated in the last two days")
-    for sentence, which in (("never calibrated", never), ("not in the last two days", stale)):
+    for sentence, which in faults:
         if which:
-            more = f" and {len(which) - NAMED} more" if len(which) > NAMED else ""
-            what += f"; {sentence}: {', '.join(which[:NAMED])}{more}"
+            what += f"; {sentence}: {_named([one.store_id for one in which])}"
     return warn("stores", what, "run corsia jobs, or corsia store calibrate")
+
+
+def _named(all_of_them: list[str]) -> str:
+    more = f" and {len(all_of_them) - NAMED} more" if len(all_of_them) > NAMED else ""
+    return ", ".join(all_of_them[:NAMED]) + more
 
 
 def _ago(age: timedelta) -> str:

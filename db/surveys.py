@@ -85,6 +85,13 @@ async def kept_surveys(tx: AsyncConnection, store_id: str) -> list[KeptSurvey]:
     return [_kept(row) for row in rows]
 
 
+async def last_made_at(tx: AsyncConnection, store_id: str) -> datetime | None:
+    """When the newest survey of a store was taken in; None when it has none."""
+    mine = surveys.c.store_id == store_id
+    found: datetime | None = await tx.scalar(select(func.max(surveys.c.made_at)).where(mine))
+    return found
+
+
 async def load_one(tx: AsyncConnection, survey_id: str) -> tuple[str, KeptSurvey] | None:
     """One survey with the store it is of; None when there is none of that id."""
     row = (await tx.execute(select(surveys).where(surveys.c.id == survey_id))).one_or_none()

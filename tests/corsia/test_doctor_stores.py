@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from beacons.calibration import GatewayRadio
+from beacons.link_changes import Flag, FlagKind
 from beacons.survey import Survey
 from config.clock import SystemClock, VirtualClock
 from config.settings import Settings
@@ -29,12 +30,13 @@ async def _save(
     store_id: str,
     calibrated_at: datetime | None = None,
     surveyed_at: datetime | None = None,
+    flags: tuple[Flag, ...] = (),
 ) -> None:
     async with database.begin() as tx:
         await stores.save_store(tx, a_shop(store_id), now)
         if calibrated_at is not None:
             radio = GatewayRadio(f"{store_id}-0", 1.0, 1.0, 0.0, 1.0, 2.2, 0.2, 5.0, 3)
-            await gateway_radios.save(tx, store_id, [radio], (), calibrated_at)
+            await gateway_radios.save(tx, store_id, [radio], flags, calibrated_at)
         if surveyed_at is not None:
             await surveys.save(tx, store_id, Survey(f"of-{store_id}", ()), surveyed_at)
 
@@ -62,6 +64,36 @@ async def test_each_store_has_its_line(
         ),
         ("store d-now", State.OK, "gateways calibrated in the last hour; surveyed 30 h ago"),
     ]
+
+
+async def test_what_the_last_calibration_found_is_a_warning(
+    sqlite_database: Database, clock: VirtualClock, settings: Settings
+) -> None:
+    now = clock.now()
+    for store_id, kind in (("a", FlagKind.NEW), ("b", FlagKind.DIED)):
+        await _save(
+            sqlite_database, now, store_id, now, flags=(Flag(f"{store_id}-0", kind, "it is so"),)
+        )
+
+    new, died = await stored_stores(settings, clock)
+    assert new.state is State.OK
+    assert died.state is State.WARN
+    assert died.what.endswith("; to be looked at: b-0 died")
+
+
+@pytest.mark.parametrize("stores_beside", [0, NAMED])
+async def test_a_calibration_of_the_future_is_a_warning(
+    sqlite_database: Database, clock: VirtualClock, settings: Settings, stores_beside: int
+) -> None:
+    now = clock.now()
+    for number in range(stores_beside):
+        await _save(sqlite_database, now, f"s{number:02d}", now)
+    await _save(sqlite_database, now, "tomorrow", now + timedelta(hours=30))
+
+    finding = (await stored_stores(settings, clock))[-1]
+    assert finding.state is State.WARN
+    future = "which is not yet" if not stores_beside else "by a wrong clock: tomorrow"
+    assert future in finding.what
 
 
 async def test_many_stores_are_summed_up(
