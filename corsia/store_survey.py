@@ -11,8 +11,9 @@ from beacons.floor import PlanError, check_plan
 from beacons.store_plan import StorePlan
 from beacons.survey_walk import SurveyedWalk, Tap, TapKind, survey_of_walk
 from config.clock import Clock
+from corsia.stored_store import plan_of
 from corsia.survey_recorder import Faults, SurveyRecorder
-from db import handsets, stores, surveys
+from db import handsets, surveys
 from db.connect import DATABASE_ERRORS, Database
 from db.consents import standing_consents
 from db.handsets import Handset
@@ -39,11 +40,6 @@ T = TypeVar("T")
 
 class SurveyError(Exception):
     """A survey that cannot be made; the message says why and what to do."""
-
-
-class NoSuchStoreError(SurveyError):
-    def __init__(self, store_id: str) -> None:
-        super().__init__(f"there is no store {store_id}: `corsia import` takes one in")
 
 
 class NoSuchHandsetError(SurveyError):
@@ -302,14 +298,13 @@ async def open_session(
 ) -> SurveySession:
     """A recording of this handset in this store, begun now. key: opens handsets' secrets.
 
-    Raises SurveyError, SealError, RedisError, and PlanError when the plan has faults.
+    Raises SurveyError, NoSuchStoreError, SealError, RedisError, and PlanError when the plan has
+    faults.
     """
     after = await live.last_entry_id(store_id)
     walk = OpenWalk(handset_id, store_id, new_id(), clock.now())
     async with database.begin() as tx:
-        plan = await stores.load_store(tx, store_id)
-        if plan is None:
-            raise NoSuchStoreError(store_id)
+        plan = await plan_of(tx, store_id)
         for floor in plan.floors:
             if faults := check_plan(floor):  # now, and not when the walk is over
                 raise PlanError(floor.floor_id, faults)

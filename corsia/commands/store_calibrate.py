@@ -17,9 +17,10 @@ from config.clock import SystemClock
 from config.settings import Settings, load_settings
 from corsia.commands.failures import said_plainly
 from corsia.ready_database import DatabaseUnusableError, ready_database
-from db import stores
+from corsia.stored_store import NoSuchStoreError, plan_of
 from db.connect import DatabaseUrlError
 from db.gateway_links import KEPT
+from db.stores import StoredPlanError
 from engine.calibrate import SPAN, StoreCalibration, StoreLinks, calibrated, keep, read_links
 
 AN_HOUR: Final = timedelta(hours=1)
@@ -32,6 +33,15 @@ NEVER: Final = "-"
 
 class CalibrationError(Exception):
     """A store that cannot be calibrated; the message says what to do."""
+
+
+_EXPECTED: Final = (
+    CalibrationError,
+    DatabaseUnusableError,
+    DatabaseUrlError,
+    NoSuchStoreError,
+    StoredPlanError,
+)
 
 
 @click.command()
@@ -65,7 +75,7 @@ def calibrate(store_id: str, hours: int, *, dry_run: bool, as_json: bool) -> Non
       corsia store calibrate store-1 --dry-run
       corsia store calibrate store-1 --hours 1     # a gateway was moved more than an hour ago
     """
-    with said_plainly(CalibrationError, DatabaseUrlError, DatabaseUnusableError):
+    with said_plainly(*_EXPECTED):
         found = uvloop.run(_calibrate(load_settings(), store_id, hours, dry_run=dry_run))
     if as_json:
         click.echo(json.dumps(_document(found, hours, written=not dry_run), indent=2))
@@ -84,10 +94,7 @@ async def _calibrate(
     now = SystemClock().now()
     async with ready_database(settings.sql_url) as database:
         async with database.read() as tx:
-            plan = await stores.load_store(tx, store_id)
-            if plan is None:
-                known = ", ".join(await stores.store_ids(tx)) or "none"
-                raise CalibrationError(f"there is no store {store_id}; known: {known}")
+            plan = await plan_of(tx, store_id)
             links = await read_links(tx, plan, now, hours * AN_HOUR)
         if not links.are_enough:
             raise CalibrationError(_why_not(links))

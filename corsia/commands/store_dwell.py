@@ -18,21 +18,15 @@ from config.clock import SystemClock
 from config.settings import Settings, load_settings
 from corsia.commands.failures import said_plainly
 from corsia.ready_database import DatabaseUnusableError, ready_database
-from db import stores
+from corsia.stored_store import NoSuchStoreError, plan_of
 from db.connect import DatabaseUrlError
 from db.stays import LEARNED_FROM, stay_counts
+from db.stores import StoredPlanError
 
 AFTER_S: Final = (3.0, 10.0, 30.0)
 # A character each: where most shoppers have left again, and the long tail.
 CURVE_S: Final = (5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0, 80.0, 120.0, 180.0, 300.0)
 BARS: Final = " ▁▂▃▄▅▆▇█"
-
-
-class NoSuchStoreError(Exception):
-    """A store that was never imported."""
-
-    def __init__(self, store_id: str) -> None:
-        super().__init__(f"there is no store {store_id}: `corsia export` prints those there are")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +62,7 @@ def dwell(store_id: str, weeks: int, *, as_json: bool) -> None:
       corsia store dwell store-1
       corsia store dwell store-1 --weeks 12 --json
     """
-    with said_plainly(NoSuchStoreError, DatabaseUrlError, DatabaseUnusableError):
+    with said_plainly(NoSuchStoreError, StoredPlanError, DatabaseUrlError, DatabaseUnusableError):
         since = SystemClock().now() - timedelta(weeks=weeks)
         zones = uvloop.run(_load(load_settings(), store_id, since))
     if as_json:
@@ -81,9 +75,7 @@ def dwell(store_id: str, weeks: int, *, as_json: bool) -> None:
 
 async def _load(settings: Settings, store_id: str, since: datetime) -> list[ZoneDwell]:
     async with ready_database(settings.sql_url) as database, database.read() as tx:
-        plan = await stores.load_store(tx, store_id)
-        if plan is None:
-            raise NoSuchStoreError(store_id)
+        plan = await plan_of(tx, store_id)
         stays = await stay_counts(tx, store_id, since)
     zones = [zone for floor in plan.floors for zone in floor.zones]
     curves = dwell_curves(zones, stays)

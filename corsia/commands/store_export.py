@@ -17,9 +17,10 @@ from corsia.plan_files import Plan, write_plan
 from corsia.plan_geojson import NoAnchorError, write_geojson
 from corsia.plan_imdf import imdf_files
 from corsia.plan_source import Format
-from corsia.plan_storage import stored_stores
 from corsia.ready_database import DatabaseUnusableError
+from corsia.stored_store import NoSuchStoreError, stored_plan
 from db.connect import DatabaseUrlError
+from db.stores import StoredPlanError
 
 
 @click.command("export")
@@ -59,12 +60,8 @@ def export_store(
 
 
 def _stored(store_id: str) -> StorePlan:
-    with said_plainly(DatabaseUrlError, DatabaseUnusableError):
-        stores = {store.store_id: store for store in uvloop.run(stored_stores(load_settings()))}
-    if store_id not in stores:
-        known = f"; there are {', '.join(stores)}" if stores else "; import one first"
-        raise click.ClickException(f"there is no store {store_id}{known}")
-    return stores[store_id]
+    with said_plainly(NoSuchStoreError, StoredPlanError, DatabaseUrlError, DatabaseUnusableError):
+        return uvloop.run(stored_plan(load_settings(), store_id))
 
 
 def _write(store: StorePlan, form: Format, file: Path | None) -> None:

@@ -17,9 +17,10 @@ from corsia.plan_files import PlanFileError
 from corsia.plan_given import Given
 from corsia.plan_picture import plan_svg
 from corsia.plan_source import Format, examine, format_of
-from corsia.plan_storage import stored_stores
 from corsia.ready_database import DatabaseUnusableError
+from corsia.stored_store import NoSuchStoreError, stored_plan
 from db.connect import DatabaseUrlError
+from db.stores import StoredPlanError
 
 
 @click.command("lint")
@@ -77,12 +78,11 @@ def _of_file(path: Path, form: Format) -> _Looked:
 
 
 def _stored(store_id: str) -> StorePlan:
-    with said_plainly(DatabaseUrlError, DatabaseUnusableError):
-        stores = {store.store_id: store for store in uvloop.run(stored_stores(load_settings()))}
-    if store_id not in stores:
-        known = f"; stored are {', '.join(stores)}" if stores else ""
-        raise click.ClickException(f"there is neither a file nor a store {store_id}{known}")
-    return stores[store_id]
+    try:
+        with said_plainly(StoredPlanError, DatabaseUrlError, DatabaseUnusableError):
+            return uvloop.run(stored_plan(load_settings(), store_id))
+    except NoSuchStoreError as error:
+        raise click.ClickException(f"there is no file {store_id}, and {error}") from error
 
 
 def _draw(path: Path, stores: tuple[StorePlan, ...], found: dict[str, list[Finding]]) -> None:

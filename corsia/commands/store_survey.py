@@ -23,12 +23,12 @@ from corsia.commands.finite import FiniteRange
 from corsia.ready_database import DatabaseUnusableError, ready_database
 from corsia.store_survey import (
     DatabaseAwayError,
-    NoSuchStoreError,
     Recorded,
     SurveyError,
     SurveySession,
     open_session,
 )
+from corsia.stored_store import NoSuchStoreError, plan_of
 from corsia.survey_files import (
     SurveyFileError,
     read_points,
@@ -50,7 +50,8 @@ from db.surveys import KeptSurvey
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _EXPECTED: Final = (
-    DatabaseUrlError, DatabaseUnusableError, SurveyError, SurveyFileError, PlanError, OSError,
+    DatabaseUrlError, DatabaseUnusableError, NoSuchStoreError, SurveyError, SurveyFileError,
+    PlanError, OSError,
 )  # fmt: skip
 
 
@@ -296,10 +297,7 @@ def _redis_url(settings: Settings) -> str:
 
 async def _plan(settings: Settings, store_id: str) -> StorePlan:
     async with ready_database(settings.sql_url) as database, database.read() as tx:
-        plan = await stores.load_store(tx, store_id)
-    if plan is None:
-        raise NoSuchStoreError(store_id)
-    return plan
+        return await plan_of(tx, store_id)
 
 
 async def _save(settings: Settings, store_id: str, made: Survey) -> None:
@@ -309,8 +307,7 @@ async def _save(settings: Settings, store_id: str, made: Survey) -> None:
 
 async def _kept(settings: Settings, store_id: str) -> list[KeptSurvey]:
     async with ready_database(settings.sql_url) as database, database.read() as tx:
-        if await stores.load_store(tx, store_id) is None:
-            raise NoSuchStoreError(store_id)
+        await plan_of(tx, store_id)
         return await surveys.kept_surveys(tx, store_id)
 
 

@@ -161,8 +161,8 @@ def test_a_plan_without_an_anchor_asks_for_one(run: Run) -> None:
         (("import", "a.zip", "--gateways", "no.csv"), "no.csv: cannot be read: No such file"),
         (("export", "nobody"), "give a FILE or a --format"),
         (("export", "nobody", "--format", "imdf"), "an IMDF archive needs a FILE: it is a zip"),
-        (("export", "nobody", "a.zip"), "there is no store nobody; import one first"),
-        (("lint", "nobody"), "there is neither a file nor a store nobody"),
+        (("export", "nobody", "a.zip"), "there is no store nobody; none is stored yet"),
+        (("lint", "nobody"), "there is no file nobody, and there is no store nobody; none"),
         (("lint", "nowhere.yaml"), "nowhere.yaml: cannot be read: No such file or directory"),
     ],
 )

@@ -106,6 +106,4 @@ async def test_a_store_that_is_not_there_is_named(store: Database, tmp_path: Pat
     done = await _run(tmp_path, "elsewhere")
 
     assert done.exit_code == 1
-    assert done.stderr == (
-        "Error: there is no store elsewhere: `corsia export` prints those there are\n"
-    )
+    assert done.stderr == f"Error: there is no store elsewhere; known: {STORE}\n"

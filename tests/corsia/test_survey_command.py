@@ -149,7 +149,7 @@ FILES = ("--taps", "taps.csv", "--sightings", "sightings.csv")
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("list", "mall"), "there is no store mall"),
+        (("list", "mall"), f"there is no store mall; known: {STORE}"),
         (("show", "s0"), "there is no survey s0: `corsia store survey list STORE`"),
         (("remove", "s0"), "there is no survey s0"),
         (("import", "mall", *FILES), "there is no store mall"),
