@@ -102,10 +102,10 @@ class BluezCanary:
                 await self._send_until_lost()
             except RefusedError as error:
                 self._note(str(error))
-            except BUS_ERRORS as error:
-                self._note(f"the message bus: {error or type(error).__name__}")
-            except TimeoutError:
+            except TimeoutError:  # an OSError, too
                 self._note(f"BlueZ did not answer within {CALL_TIMEOUT_S:.0f} s")
+            except BUS_ERRORS as error:
+                self._note(f"the message bus: {str(error) or type(error).__name__}")
             else:
                 continue
             self.health.restarts += 1

@@ -3,13 +3,16 @@
 import asyncio
 import contextlib
 import random
+import re
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
+from dbus_fast.aio.message_bus import MessageBus
 
 from beacons import canary, ibeacon
 from config.clock import VirtualClock
-from gateway.bluez_canary import BluezCanary
+from gateway.bluez_canary import BLUEZ, BluezCanary
 from tests.fakes.fake_bluez import FakeBlueZ
 from tests.gateway.ingest_server import NAMESPACE
 from tests.gateway.radio import bluez, system_bus
@@ -147,3 +150,29 @@ async def test_a_machine_without_a_message_bus_waits(
     await running.until(lambda: running.sender.health.trouble)
     assert "the message bus" in str(running.sender.health.trouble)
     await running.stop()
+
+
+async def test_a_bluetoothd_that_does_not_answer_is_said(
+    bus: str, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.bluez_canary.CALL_TIMEOUT_S", 0.2)
+    mute = await MessageBus(bus_address=bus).connect()
+    await mute.request_name(BLUEZ)
+    mute.add_message_handler(lambda _message: True)  # taken, and never replied to
+    health = running.sender.health
+    await running.until(lambda: str(health.trouble).startswith("BlueZ did not answer within"))
+    mute.disconnect()
+
+
+async def test_a_message_bus_that_hangs_up_is_said_with_a_reason(
+    clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_unix_server(hang_up, tmp_path / "bus"):
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/bus")
+        running = Running(clock)
+        await running.until(lambda: running.sender.health.trouble)
+        assert re.fullmatch(r"the message bus: \w.*", str(running.sender.health.trouble))
+        await running.stop()
