@@ -1,5 +1,6 @@
 """Walk surveys of a store: what they measured, and those that are being walked now."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from beacons.survey_walk import Tap, TapKind
 from db.connect import insert_once
 from db.tables import stores, survey_taps, survey_walks, surveys
 
+log = logging.getLogger(__name__)
+
 # The recorder says every few seconds that it is still there; without it, taps would lead nowhere.
 OPEN_FOR: Final = timedelta(seconds=30)
 # What a recorder that died has left behind.
@@ -24,6 +27,19 @@ MAX_TAPS: Final = 5_000
 # Places are known to a metre and loudness to a decibel: more digits would only fill the row.
 _PLACE_DIGITS: Final = 3
 _DB_DIGITS: Final = 2
+
+
+class StoredSurveyError(Exception):
+    """A stored survey that another version wrote; the message says what to do.
+
+    fault: what is wrong with it, and where.
+    """
+
+    def __init__(self, survey_id: str, fault: str) -> None:
+        super().__init__(
+            f"survey {survey_id} cannot be read ({fault}) and is not used:"
+            f" `corsia store survey remove {survey_id}`"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +94,17 @@ async def load(tx: AsyncConnection, store_id: str) -> list[Survey]:
 
 
 async def kept_surveys(tx: AsyncConnection, store_id: str) -> list[KeptSurvey]:
-    """All surveys of a store with their times, oldest first."""
+    """All surveys of a store with their times, oldest first, without those that cannot be read."""
     rows = await tx.execute(
         select(surveys).where(surveys.c.store_id == store_id).order_by(surveys.c.made_at)
     )
-    return [_kept(row) for row in rows]
+    kept = []
+    for row in rows:
+        try:
+            kept.append(_kept(row))
+        except StoredSurveyError as error:
+            log.warning(str(error), extra={"store": store_id})
+    return kept
 
 
 async def last_made_at(tx: AsyncConnection, store_id: str) -> datetime | None:
@@ -93,7 +115,10 @@ async def last_made_at(tx: AsyncConnection, store_id: str) -> datetime | None:
 
 
 async def load_one(tx: AsyncConnection, survey_id: str) -> tuple[str, KeptSurvey] | None:
-    """One survey with the store it is of; None when there is none of that id."""
+    """One survey with the store it is of; None when there is none of that id.
+
+    Raises StoredSurveyError.
+    """
     row = (await tx.execute(select(surveys).where(surveys.c.id == survey_id))).one_or_none()
     return None if row is None else (row.store_id, _kept(row))
 
@@ -209,7 +234,10 @@ async def _changed(tx: AsyncConnection, store_id: str, now: datetime) -> None:
 
 
 def _kept(row: Any) -> KeptSurvey:
-    places = msgspec.convert(row.places, tuple[_Place, ...])
+    try:
+        places = msgspec.convert(row.places, tuple[_Place, ...])
+    except msgspec.ValidationError as error:
+        raise StoredSurveyError(row.id, str(error)) from error
     points = tuple(
         SurveyPoint(
             floor_id=place.floor_id,

@@ -11,7 +11,8 @@ from config.clock import VirtualClock
 from db import surveys
 from db.connect import Database
 from db.personal import erase_due
-from db.surveys import OPEN_FOR, OpenWalk
+from db.surveys import OPEN_FOR, OpenWalk, StoredSurveyError
+from db.tables import surveys as survey_rows
 from tests.db.rows import STORE, a_person, a_store
 
 POINTS = (
@@ -43,6 +44,22 @@ async def test_surveys_come_back_as_they_were_saved_oldest_first(
         found = await surveys.load_one(tx, "later")
         assert found == (STORE, surveys.KeptSurvey(Survey("later", POINTS), clock.now()))
         assert await surveys.load_one(tx, "none") is None
+
+
+async def test_a_survey_that_cannot_be_read_is_left_out_and_said(
+    database: Database, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with database.begin() as tx:
+        for survey_id in ("good", "strange"):
+            await surveys.save(tx, STORE, Survey(survey_id, POINTS), clock.now())
+        strange = survey_rows.update().where(survey_rows.c.id == "strange")
+        await tx.execute(strange.values(places=[["ground", "x"]]))
+
+    async with database.read() as tx:
+        assert await surveys.load(tx, STORE) == [Survey("good", POINTS)]
+        with pytest.raises(StoredSurveyError, match="survey remove strange"):
+            await surveys.load_one(tx, "strange")
+    assert "survey strange cannot be read (Expected `array` of at least length 5" in caplog.text
 
 
 async def test_places_keep_millimetres_and_stay_together(
