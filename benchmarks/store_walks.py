@@ -219,7 +219,7 @@ def _flushed(
     return [
         (gateway.gateway_id, sighting)
         for gateway in gateways.alive(now_s)
-        for sighting in canaries.take(gateway.gateway_id, gateway.closed(now_s))
+        for sighting in canaries.take(gateway.gateway_id, gateway.closed(now_s), now_s)
     ]
 
 

@@ -37,7 +37,7 @@ def night(
         gateways.transmit(world, now_s - STEP_S)
         gateways.hear(world.adverts(now_s - STEP_S, now_s), now_s)
         for gateway in gateways.alive(now_s):
-            canaries.take(gateway.gateway_id, gateway.closed(now_s))
+            canaries.take(gateway.gateway_id, gateway.closed(now_s), now_s)
     return canaries
 
 

@@ -32,8 +32,11 @@ class Canaries:
         self._written_s = now_s
         self._is_under_way = False
 
-    def take(self, gateway_id: str, sightings: Iterable[Sighting]) -> list[Sighting]:
-        """Keep what the batch of a gateway tells of its fellows; the rest of it."""
+    def take(self, gateway_id: str, sightings: Iterable[Sighting], now_s: float) -> list[Sighting]:
+        """Keep what the batch of a gateway tells of its fellows; the rest of it.
+
+        now_s: unix; what claims to be later was heard now, by a clock that is ahead of ours.
+        """
         rest = []
         for sighting in sightings:
             fellow = self._fellow(sighting)
@@ -43,7 +46,7 @@ class Canaries:
                 end_s += WINDOW_MS / 1_000
             elif gateway_id in self._gateway_ids and fellow != gateway_id:
                 end_s += canary.WINDOW_MS / 1_000
-                self.liveness.was_heard(fellow, end_s)
+                self.liveness.was_heard(fellow, min(end_s, now_s))
                 self._sums.add(
                     gateway_id,
                     fellow,
@@ -51,7 +54,7 @@ class Canaries:
                     sighting.count,
                     sighting.mean_rssi_dbm,
                 )
-            self.liveness.reported(gateway_id, end_s)
+            self.liveness.reported(gateway_id, min(end_s, now_s))
         return rest
 
     def hours(self) -> list[LinkHour]:

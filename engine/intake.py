@@ -57,7 +57,7 @@ class Intake:
             batch = self._fresh_batch(entry)
             if batch is not None:
                 used.append(Used(entry.gateway_id, batch))
-                rest = self._canaries.take(entry.gateway_id, batch.sightings)
+                rest = self._canaries.take(entry.gateway_id, batch.sightings, now_s)
                 self._counts["canary_sightings"] += len(batch.sightings) - len(rest)
                 heard += self._heard(entry.gateway_id, rest, now_s)
         return heard, used

@@ -98,6 +98,19 @@ async def test_gateways_that_report_or_are_heard_are_alive(shop: Shop) -> None:
     assert lives.listening(now_s) == {"shop-0"}
 
 
+async def test_times_ahead_of_ours_prove_life_no_longer_than_until_now(shop: Shop) -> None:
+    ahead = _heard(shop, "shop-1", -70.0, age_s=-3_600.0)
+    await shop.append("shop-0", (ahead,))
+    await shop.turn()
+    liveness = shop.engine.canaries.liveness
+    assert liveness.life("shop-0", shop.clock.now().timestamp()) is Life.LISTENING
+
+    await shop.clock.advance(120)
+
+    now_s = shop.clock.now().timestamp()
+    assert [liveness.life(one, now_s) for one in ("shop-0", "shop-1")] == [Life.DEAD, Life.DEAD]
+
+
 async def test_a_gateway_does_not_vouch_for_itself(shop: Shop) -> None:
     await shop.append("shop-0", (_heard(shop, "shop-0", -20.0),))
     await shop.turn()
