@@ -14,6 +14,7 @@ from corsia.plan_files import Plan, PlanFileError, read_plan, write_plan
 from corsia.plan_storage import clashes_with_stored, load_plan, save_plans
 from corsia.ready_database import DatabaseUnusableError
 from db.connect import DatabaseUrlError
+from db.stores import StoredPlanError
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -41,7 +42,7 @@ def import_plan(files: tuple[Path, ...], *, dry_run: bool) -> None:
             faults += [str(fault) for fault in error.faults]
     refuse(faults)
     settings = load_settings()
-    with said_plainly(DatabaseUrlError, DatabaseUnusableError):
+    with said_plainly(StoredPlanError, DatabaseUrlError, DatabaseUnusableError):
         # Against what is stored, before there is anything to write.
         refuse(map(str, uvloop.run(clashes_with_stored(settings, plans))))
         if not dry_run:
@@ -65,7 +66,7 @@ def export_plan(*, demo: bool) -> None:
     if demo:
         plan = _demo_plan(SystemClock().now())
     else:
-        with said_plainly(DatabaseUrlError, DatabaseUnusableError):
+        with said_plainly(StoredPlanError, DatabaseUrlError, DatabaseUnusableError):
             plan = uvloop.run(load_plan(load_settings()))
     click.echo(write_plan(plan), nl=False)
 

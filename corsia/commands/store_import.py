@@ -15,9 +15,10 @@ from corsia.gateway_list import read_gateways
 from corsia.plan_files import Plan, PlanFileError, write_plan
 from corsia.plan_given import Given
 from corsia.plan_source import Format, examine
-from corsia.plan_storage import clashes_with_stored, save_plans, stored_stores
+from corsia.plan_storage import clashes_with_stored, readable_stores, save_plans
 from corsia.ready_database import DatabaseUnusableError
 from db.connect import DatabaseUrlError
+from db.stores import StoredPlanError
 
 
 @click.command("import")
@@ -77,8 +78,8 @@ def import_store(
     if format_ is Format.YAML and needless:
         raise click.UsageError(f"a plan in YAML says it itself: leave out {', '.join(needless)}")
     settings = load_settings()
-    with said_plainly(DatabaseUrlError, DatabaseUnusableError):
-        stored = uvloop.run(stored_stores(settings))
+    with said_plainly(StoredPlanError, DatabaseUrlError, DatabaseUnusableError):
+        stored = uvloop.run(readable_stores(settings))
     try:
         listed = None if gateways is None else read_gateways(gateways)
         given = Given(store_id, name, tz, country, anchor, listed, tuple(stored))
@@ -95,7 +96,7 @@ def import_store(
         for fault in examined.drawing:
             click.echo(f"to mend: {fault}", err=True)
         return
-    with said_plainly(DatabaseUrlError, DatabaseUnusableError):
+    with said_plainly(StoredPlanError, DatabaseUrlError, DatabaseUnusableError):
         refuse(map(str, uvloop.run(clashes_with_stored(settings, [plan]))))
         if not dry_run:
             refuse(map(str, uvloop.run(save_plans(settings, [plan], SystemClock().now()))))

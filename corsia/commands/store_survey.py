@@ -46,12 +46,12 @@ from db.connect import DatabaseUrlError
 from db.ids import new_id
 from db.live import open_live
 from db.sealing import SealError
-from db.surveys import KeptSurvey
+from db.surveys import KeptSurvey, StoredSurveyError
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _EXPECTED: Final = (
     DatabaseUrlError, DatabaseUnusableError, NoSuchStoreError, SurveyError, SurveyFileError,
-    PlanError, OSError,
+    StoredSurveyError, PlanError, OSError,
 )  # fmt: skip
 
 

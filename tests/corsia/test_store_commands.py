@@ -1,8 +1,10 @@
 """`corsia store import`, `export` and `lint` as a person uses them."""
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -240,3 +242,35 @@ def test_help_teaches_with_examples(run: Run) -> None:
     assert "lint" in run("store", "--help").out
     for command in ("lint", "import", "export"):
         assert f"corsia store {command} " in run("store", command, "--help").out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("store", "dwell", "torino-1"),
+        ("store", "calibrate", "torino-1"),
+        ("store", "lint", "torino-1"),
+        ("store", "export", "torino-1", "--format", "yaml"),
+        ("store", "survey", "list", "torino-1"),
+        ("export",),
+    ],
+    ids=" ".join,
+)
+def test_a_stored_plan_that_cannot_be_read_is_said_until_it_is_imported_again(
+    run: Run, command: tuple[str, ...]
+) -> None:
+    run("store", "import", TWO_FLOORS)
+    (file,) = run.folder.rglob("*.sqlite3")
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("UPDATE stores SET plan = json_set(plan, '$.tz', 5)")
+
+    done = run(*command)
+
+    assert done.code == 1
+    assert done.err == (
+        "Error: the stored plan of torino-1 cannot be read"
+        " (Expected `str`, got `int` - at `$.tz`): import the store again\n"
+    )
+    mended = run("store", "import", TWO_FLOORS)
+    assert mended.code == 0, mended.err
+    assert "cannot be read" not in run(*command).err
