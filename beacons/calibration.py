@@ -61,6 +61,8 @@ LEAST_FULLNESS: Final = 0.6
 LEAST_WINDOWS: Final = 3
 NEAREST_M: Final = 1.0
 _ROUNDS: Final = 30
+# Level, exponent, and three of each of two gateways.
+ROW_TERMS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,8 @@ class _Rows:
     receive, receive less transmit, and its own share of the exponent.
 
     x: design, (rows, unknowns). y: dB. noise: variance besides the shadow; shadow: 1 where the
-    shadow adds to it. pair: the gateways of each row.
+    shadow adds to it. pair: the gateways of each row. at, value: what of x is not 0, (rows, at most
+    ROW_TERMS): a floor of 150 gateways has 450 unknowns, and each row only a few of them.
     """
 
     def __init__(
@@ -186,6 +189,26 @@ class _Rows:
         self.noise = np.array([row[2] for row in rows])
         self.shadow = np.array([row[3] for row in rows])
         self.pair = np.array(ends, dtype=np.intp).reshape(-1, 2)
+        row_of, unknown = np.nonzero(self.x)
+        term = np.arange(len(row_of)) - np.searchsorted(row_of, row_of)
+        self.at = np.zeros((len(self.x), ROW_TERMS), dtype=np.intp)
+        self.at[row_of, term] = unknown
+        self.value = np.zeros((len(self.x), ROW_TERMS))
+        self.value[row_of, term] = self.x[row_of, unknown]
+
+    def normal(self, weight: Floats) -> Floats:
+        """The sum of each row's outer product with itself, by weight: (unknowns, unknowns)."""
+        unknowns = self.x.shape[1]
+        cell = self.at[:, :, None] * unknowns + self.at[:, None, :]
+        product = (self.value * weight[:, None])[:, :, None] * self.value[:, None, :]
+        sums = np.bincount(cell.ravel(), product.ravel(), unknowns * unknowns)
+        return sums.astype(np.float64, copy=False).reshape(unknowns, unknowns)
+
+    def variance(self, covariance: Floats) -> Floats:
+        """Of what each row says, when the unknowns vary so."""
+        of = covariance[self.at[:, :, None], self.at[:, None, :]]
+        found: Floats = np.maximum(np.einsum("ra,rb,rab->r", self.value, self.value, of), 0.0)
+        return found
 
     def _path(self, i: int, j: int, fall_db: float) -> Floats:
         row = np.zeros(2 + 3 * self.count)
@@ -222,15 +245,16 @@ def _solved(table: _Rows, places: Sequence[GatewayPlace]) -> Fit:
     weight = np.ones(len(table.y))
     for _ in range(_ROUNDS):
         variance = table.noise + table.shadow * shadow_db2
-        scaled = table.x * (weight / (T_LOSS * variance))[:, None]
+        counts = weight / (T_LOSS * variance)
         prior = belief / sd**2
-        covariance = np.linalg.inv(scaled.T @ table.x + np.diag(prior))
-        found = covariance @ (scaled.T @ table.y + prior * mean)
+        precision: Floats = table.normal(counts) + np.diag(prior)
+        covariance = np.linalg.inv(precision).astype(np.float64, copy=False)
+        found = covariance @ (table.x.T @ (counts * table.y) + prior * mean)
         far = ((found - mean) ** 2 + np.diag(covariance)) / sd**2
         belief[2:] = ((T_FREEDOM + 1) / (T_FREEDOM + far))[2:]
         off_db = table.y - table.x @ found
         # What the fit itself hides of a residual is put back.
-        hidden = _variance(table.x, covariance)
+        hidden = table.variance(covariance)
         square = off_db**2 + hidden
         weight = (T_FREEDOM + 1) / (T_FREEDOM + square / (T_SCALE**2 * variance))
         clouded = table.shadow > 0
