@@ -67,13 +67,14 @@ def calibrate(store_id: str, hours: int, *, dry_run: bool, as_json: bool) -> Non
     enough: what is left is the shadows of the paths, which do not average out.
 
     Links are summed by the hour of the clock, and an hour that began before the span is left out
-    whole. So wait an hour after a gateway was moved, and for the first minutes of the next: one
-    moved at 14:20 is seen with --hours 1 from 15:23 on. Sooner, old and new links would blend.
+    whole: --hours 1 looks at the present hour only. So after a gateway was moved, wait until three
+    minutes past the next full hour: one moved at 14:20 is seen from 15:03 on. Sooner, old and new
+    links would blend.
 
     \b
     Example:
       corsia store calibrate store-1 --dry-run
-      corsia store calibrate store-1 --hours 1     # a gateway was moved more than an hour ago
+      corsia store calibrate store-1 --hours 1     # a gateway was moved in the hour before
     """
     with said_plainly(*_EXPECTED):
         found = uvloop.run(_calibrate(load_settings(), store_id, hours, dry_run=dry_run))
