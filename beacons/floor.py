@@ -154,6 +154,14 @@ def walkable(plan: FloorPlan) -> shapely.Geometry:
     return shapely.difference(ShapelyPolygon(plan.outline), solid)
 
 
+def narrowed(area: shapely.Geometry, by_m: float) -> shapely.Geometry:
+    """What of an area is at least so far from its edge; corners stay corners.
+
+    Hairlines divide by zero in GEOS, so the area is taken to the millimetre.
+    """
+    return shapely.buffer(shapely.set_precision(area, 1e-3), -by_m, join_style="mitre")
+
+
 def zone_of(plan: FloorPlan, xy: npt.ArrayLike) -> npt.NDArray[np.intp]:
     """For each point the index of its zone in `plan.zones`; -1 where there is none.
 

@@ -20,6 +20,7 @@ from beacons.floor import (
     Zone,
     ZoneKind,
     is_sound,
+    narrowed,
     plan_faults,
     walkable,
 )
@@ -196,7 +197,7 @@ def _unreachable(store: StorePlan, floor: FloorPlan, free: shapely.Geometry) -> 
     They come in through entrance zones and connectors; on a floor that has neither, into the
     largest part.
     """
-    ways = shapely.buffer(free, -GAP_M / 2, join_style="mitre")
+    ways = narrowed(free, GAP_M / 2)
     parts = [part for part in shapely.get_parts(ways) if not shapely.is_empty(part)]
     doors = [ShapelyPolygon(zone.polygon) for zone in floor.zones if zone.kind is ZoneKind.ENTRANCE]
     doors += [

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from beacons.floor import FloorPlan, walkable
+from beacons.floor import FloorPlan, narrowed, walkable
 
 Point = tuple[float, float]
 
@@ -31,7 +31,7 @@ class Ways:
         """plan: one in which `check_plan` finds no fault."""
         self._outline = shapely.Polygon(plan.outline)
         self._area = walkable(plan)
-        self._clear = shapely.buffer(self._area, -CLEAR_M, join_style="mitre")
+        self._clear = narrowed(self._area, CLEAR_M)
         shapely.prepare(self._area)
 
     def is_straight(self, start: Point, end: Point) -> bool:

@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from beacons.floor import FloorPlan, GatewayPlace, Polygon, Zone, ZoneKind
@@ -263,9 +263,12 @@ def test_errors_come_first_and_strict_counts_warnings() -> None:
 
 COORDINATES = st.floats(-30, 30) | st.integers(-5, 5).map(float)
 POLYGONS = st.lists(st.tuples(COORDINATES, COORDINATES), max_size=6).map(tuple)
+# Two sides of an outline that lie a hair's breadth apart.
+HAIRLINE: Polygon = ((-1, 0), (0, 1), (0, 1e-200), (1, 0), (0, 0))
 
 
 @settings(deadline=None)
+@example(HAIRLINE, [], [], [])
 @given(
     POLYGONS | st.just(GOOD.outline),
     st.lists(POLYGONS, max_size=3),
