@@ -43,8 +43,6 @@ CONNECTOR_SHARE: Final = np.float32(0.06)
 # A sighting this many standard deviations off the belief (a reflection, a lift door, a broken
 # radio) counts less, so that its pull grows no more (Huber, 1964).
 HUBER: Final = np.float32(2.0)
-# Who heard says as much as how loud it was.
-HEARING_WEIGHT: Final = np.float32(1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,9 +233,9 @@ def _overhear(log_p: Floats32, belief: Belief, count: Floats32, heard_by: Floats
     slope = heard_by[1].take(at)
     position *= slope
     position += heard_by[0].take(at)
-    position *= (HEARING_WEIGHT * count)[:, None]
+    position *= count[:, None]
     log_p -= position
-    slope *= (HEARING_WEIGHT / AUDIENCE_STEP_DB * count)[:, None]
+    slope *= (count / AUDIENCE_STEP_DB)[:, None]
     pulled = offset_db2 * slope
     offset_db -= pulled
     pulled *= slope

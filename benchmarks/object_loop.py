@@ -16,28 +16,24 @@ import numpy.typing as npt
 import shapely
 from shapely.geometry import Polygon
 
+from beacons.filter_tables import KEPT
 from beacons.floor import FloorPlan, walkable, zone_of
+from beacons.grid import CELL_M
 from beacons.heard import Heard
+from beacons.presence import GONE_AFTER_S
+from beacons.radio_map import EXPONENT, POWER_AT_1M_DBM
 from beacons.zone_events import Appeared, Dwelling, Entered, Gone, Left, ZoneEvent
+from beacons.zone_judge import DWELL_MARKS_S, ENTER_AT, LEAVE_AT
 
 Floats = npt.NDArray[np.float32]
 
-# The resolution of the filter in `beacons`, so that both move as much.
-CELL_M: Final = 0.75
+# Where it can be, the filter's own figures are used, so that both do the same job.
 OFFSETS_DB: Final = tuple(range(-28, 17, 4))
-TICK_S: Final = 0.5
-POWER_AT_1M_DBM: Final = -60.0
-EXPONENT: Final = 2.7
 HEIGHT_M: Final = 1.4  # of the gateways above a handset
 SIGMA_DB: Final = 6.0
 CUT_OFF: Final = 4.5  # of a log likelihood: three sigma
-MOVES: Final = 0.09  # share that crosses to each free neighbour in a tick
-KEPT: Final = float(np.exp(-TICK_S / 3.0))
+MOVES: Final = 0.25  # share that crosses to each free neighbour in a tick
 LEAST: Final = 1e-20
-ENTER_AT: Final = 0.65
-LEAVE_AT: Final = 0.3
-DWELL_MARKS_S: Final = (2.0, 3.0, 5.0, 10.0, 20.0, 40.0, 80.0)
-GONE_AFTER_S: Final = 90.0
 
 
 class Floor:

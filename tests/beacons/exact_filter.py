@@ -103,7 +103,7 @@ class ExactFilter:
         edge = (loudness - filter_tables.SENSITIVITY_DBM) / filter_tables.SENSITIVITY_EDGE_DB
         heard = 1 / (1 + np.exp(-edge)) + filter_tables.HEARD_ANYWAY
         everybody = heard.sum(axis=0) + filter_tables.HEARD_ANYWAY
-        self._multiply(-count * float(cell_filter.HEARING_WEIGHT) * np.log(everybody))
+        self._multiply(-count * np.log(everybody))
 
     def _multiply(self, log: Floats) -> None:
         self.joint = self.joint * np.exp(log - log.max())

@@ -8,8 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from beacons.heard import Heard
+from beacons.presence import GONE_AFTER_S
 from beacons.zone_events import Appeared, Dwelling, Entered, Gone, Left
-from benchmarks.object_loop import GONE_AFTER_S, ObjectLoop
+from benchmarks.object_loop import ObjectLoop
 from benchmarks.presence_crowd import START_S, PresenceCrowd
 from benchmarks.presence_speed import main
 
