@@ -155,11 +155,10 @@ def walkable(plan: FloorPlan) -> shapely.Geometry:
 
 
 def narrowed(area: shapely.Geometry, by_m: float) -> shapely.Geometry:
-    """What of an area is at least so far from its edge; corners stay corners.
-
-    Hairlines divide by zero in GEOS, so the area is taken to the millimetre.
-    """
-    return shapely.buffer(shapely.set_precision(area, 1e-3), -by_m, join_style="mitre")
+    """What of an area is at least so far from its edge; corners stay corners."""
+    # GEOS divides by the breadth of a hairline; the result is right, and numpy would warn.
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        return shapely.buffer(area, -by_m, join_style="mitre")
 
 
 def zone_of(plan: FloorPlan, xy: npt.ArrayLike) -> npt.NDArray[np.intp]:
