@@ -57,6 +57,9 @@ _LEARNS_EVERY_TICKS: Final = 4
 # beside them stay in the processor's cache.
 _BLOCK_FLOATS: Final = 60_000
 
+# Some of the rows.
+Block = npt.NDArray[np.intp] | slice
+
 
 class PresenceModel:
     """What is fixed about a store: grid, zones, radio map, tables. Build it once per plan."""
@@ -85,8 +88,24 @@ class PresenceModel:
         self.zone_ids = tuple(zone.zone_id for plan in floors for zone in plan.zones)
         gateway_ids = [place.gateway_id for plan in floors for place in plan.gateways]
         self.gateway_of = {gateway_id: i for i, gateway_id in enumerate(gateway_ids)}
-        # What is summed up over the cells: zones, none, x, y.
-        self.sums = filter_tables.as_float32(np.hstack([self.grid.zone_share, self.grid.xy]))
+        # Summed up over the cells: zones, none; then of each floor its share, and x and y in it.
+        on_floor = self.grid.floor[:, None] == np.arange(len(floors))
+        along = [on_floor * self.grid.xy[:, [axis]] for axis in (0, 1)]
+        self._sums = filter_tables.as_float32(np.hstack([self.grid.zone_share, on_floor, *along]))
+
+    def sum_up(self, rows: Rows, block: Block) -> None:
+        """Which zone, which floor, and where on it, from the probabilities of the cells."""
+        sums = rows.p[block] @ self._sums
+        floors, zones = len(self.floor_ids), len(self.zone_ids) + 1
+        rows.zone_p[block] = sums[:, :zones]
+        if floors == 1:
+            rows.xy[block] = sums[:, zones + 1 :]
+            return
+        share, x_m, y_m = np.split(sums[:, zones:], 3, axis=1)
+        floor = share.argmax(axis=1)
+        at = np.arange(len(sums)), floor
+        rows.floor[block] = floor
+        rows.xy[block] = np.stack([x_m[at], y_m[at]], axis=1) / share[at][:, None]
 
 
 class PresenceState:
@@ -139,12 +158,14 @@ class Estimate:
     zone_id: the zone of its stay; None when it is in none or nobody can say.
     confidence: the probability of that zone, or of `likeliest_zone_id` when zone_id is None.
     likeliest_zone_id: the best guess however weak; None when the open floor is likelier.
-    x_m, y_m: the mean of where it may be. heard_s: when it was last heard.
+    floor_id, x_m, y_m: the likeliest floor, and the mean of where it may be there.
+    heard_s: when it was last heard.
     """
 
     zone_id: str | None
     confidence: float
     likeliest_zone_id: str | None
+    floor_id: str
     x_m: float
     y_m: float
     heard_s: float
@@ -198,6 +219,7 @@ def estimates(model: PresenceModel, state: PresenceState) -> dict[str, Estimate]
             zone_id=model.zone_ids[entered] if entered >= 0 else None,
             confidence=float(rows.zone_p[row, zone]) if zone >= 0 else 0.0,
             likeliest_zone_id=model.zone_ids[likely] if 0 <= likely < len(model.zone_ids) else None,
+            floor_id=model.floor_ids[rows.floor[row]],
             x_m=float(rows.xy[row, 0]),
             y_m=float(rows.xy[row, 1]),
             heard_s=float(rows.last_s[row]),
@@ -219,7 +241,7 @@ def _work_off(
     awake = np.flatnonzero(~silent)
     block = max(1, _BLOCK_FLOATS // model.tables.cells)
     for first in range(0, len(awake), block):
-        surprise = _update(model, state, awake[first : first + block], looks, audience)
+        surprise = _update(model, state, _rows(awake[first : first + block]), looks, audience)
         if surprise is not None and tick % _LEARNS_EVERY_TICKS == 0:
             state.gateways.learn(surprise)
     events += judge(rows, model.zone_ids, at_s, silent)
@@ -316,10 +338,16 @@ def _audience(
     return state.audience
 
 
+def _rows(block: npt.NDArray[np.intp]) -> Block:
+    """The same rows as a slice, which copies nothing, where they follow each other."""
+    first, last = int(block[0]), int(block[-1])
+    return slice(first, last + 1) if last - first + 1 == len(block) else block
+
+
 def _update(
     model: PresenceModel,
     state: PresenceState,
-    block: npt.NDArray[np.intp],
+    block: Block,
     looks: cell_filter.Looks,
     audience: npt.NDArray[np.float32],
 ) -> cell_filter.Surprise | None:
@@ -332,9 +360,7 @@ def _update(
     rows.p[block] = belief.p
     rows.offset_db[block] = belief.offset_db
     rows.offset_db2[block] = belief.offset_db2
-    sums = belief.p @ model.sums
-    rows.zone_p[block] = sums[:, :-2]
-    rows.xy[block] = sums[:, -2:]
+    model.sum_up(rows, block)
     return surprise
 
 

@@ -168,9 +168,7 @@ def _restore_handsets(
     # One that was restored twice without a step between has had its share already.
     moved_s = rows.last_s[:count] + max(0, missed) * TICK_S
     rows.last_s[:count] = np.minimum(moved_s, now_s)
-    sums = rows.p[:count] @ model.sums
-    rows.zone_p[:count] = sums[:, :-2]
-    rows.xy[:count] = sums[:, -2:]
+    model.sum_up(rows, slice(count))
 
 
 def _columns(

@@ -24,7 +24,7 @@ class Rows:
 
     p: probability of each cell; offset_db: how much louder the handset would be if there;
     offset_db2: variance of that (`beacons.cell_filter`).
-    zone_p: probability of each zone, the last: of none.
+    zone_p: probability of each zone, the last: of none. floor, xy: the likeliest, and where on it.
     looks: effective number of adverts that each gateway heard of it, decaying; last_s: when
     any heard it; begun_s: since when p has grown from the prior.
     gap_s: usual time between ticks in which it was heard.
@@ -44,6 +44,7 @@ class Rows:
         self.offset_db = np.zeros((size, cells), dtype=np.float32)
         self.offset_db2 = np.zeros(size, dtype=np.float32)
         self.zone_p = np.zeros((size, zones + 1), dtype=np.float64)
+        self.floor = np.zeros(size, dtype=np.intp)
         self.xy = np.zeros((size, 2), dtype=np.float64)
         self.looks = np.zeros((size, gateways), dtype=np.float32)
         self.last_s = np.zeros(size, dtype=np.float64)
@@ -74,6 +75,7 @@ class Rows:
         self.row_of[device] = row
         self.begin(row, prior, at_s)
         self.zone_p[row] = 0.0
+        self.floor[row] = 0
         self.xy[row] = 0.0
         self.last_s[row] = at_s
         self.gap_s[row] = FIRST_GAP_S

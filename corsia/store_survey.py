@@ -1,6 +1,7 @@
 """A walk survey being recorded: sightings from the store's stream, taps from the handset's app."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -34,6 +35,8 @@ RETRY_S: Final = 1.0
 LATE_S: Final = 3.0
 # A server that is restarted is back in seconds, and the walk took somebody minutes.
 AWAY_S: Final = 30.0
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -219,9 +222,12 @@ class SurveySession:
         return done
 
     async def give_up(self) -> None:
-        """Forget the walk."""
-        async with self._database.begin() as tx:
-            await surveys.close_walk(tx, self.walk)
+        """Forget the walk; if the database is away, it is erased with what dead recorders leave."""
+        try:
+            async with self._database.begin() as tx:
+                await surveys.close_walk(tx, self.walk)
+        except DATABASE_ERRORS:
+            log.warning("a survey walk is still open: the database does not answer")
 
     async def _last_taps(self) -> list[Tap]:
         async with self._database.read() as tx:

@@ -130,6 +130,7 @@ class Here(msgspec.Struct, array_like=True, frozen=True):
     x_m: float
     y_m: float
     heard_s: float  # unix
+    floor_id: str | None = None  # of x_m and y_m
 
 
 class Live:

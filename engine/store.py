@@ -191,7 +191,7 @@ class StoreEngine:
     def picture(self) -> dict[str, Here]:
         """Where everybody is, for the live view and the check before a push."""
         return {
-            device: Here(one.zone_id, one.confidence, one.x_m, one.y_m, one.heard_s)
+            device: Here(one.zone_id, one.confidence, one.x_m, one.y_m, one.heard_s, one.floor_id)
             for device, one in estimates(self.plan.model, self.state).items()
         }
 

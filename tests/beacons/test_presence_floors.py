@@ -91,15 +91,19 @@ def play(heard: list[Heard], seconds: float) -> tuple[PresenceState, list[ZoneEv
 )  # fmt: skip
 def test_a_shopper_is_named_on_their_own_floor(place: Place, zone_id: str) -> None:
     """Ten seconds each; the other floor's gateways hear them too."""
-    right = other_floor = 0
+    right = other_floor = near = 0
     for seed in range(10):
         heard = radio(lambda _t: place, 10, seed)
         assert {one.gateway_id[0] for one in heard} == {"0", "1"}
         state, events = play(heard, 10)
-        right += estimates(MODEL, state)["d"].likeliest_zone_id == zone_id
+        found = estimates(MODEL, state)["d"]
+        right += found.likeliest_zone_id == zone_id
+        off_m = math.hypot(found.x_m - place[1], found.y_m - place[2])
+        near += found.floor_id == f"floor{place[0]}" and off_m < 3.0
         named = [event.zone_id for event in events if isinstance(event, Entered)]
         other_floor += any(name[0] != zone_id[0] for name in named)
     assert right >= 8
+    assert near >= 8
     assert other_floor <= 1
 
 

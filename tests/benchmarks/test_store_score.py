@@ -38,7 +38,7 @@ def walked(*spans: tuple[int, float]) -> StoreWalks:
 
 
 def told(zone_id: str | None, confidence: float, likeliest: str | None = None) -> Estimate:
-    return Estimate(zone_id, confidence, zone_id or likeliest, 0.0, 0.0, START_S)
+    return Estimate(zone_id, confidence, zone_id or likeliest, "ground", 0.0, 0.0, START_S)
 
 
 def judged(run: StoreWalks, said: Sequence[Estimate | None]) -> StoreScore:

@@ -353,6 +353,17 @@ async def test_a_database_that_stays_away_is_said_and_not_waited_for_for_ever(sh
         assert await surveys.tap_count(tx, recording.session.walk) == 2
 
 
+async def test_giving_up_without_a_database_is_noted_and_nothing_worse(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    recording = await walked_and_stopped(shop)
+    await rename(shop, "survey_walks", "away")
+
+    await recording.session.give_up()
+
+    assert "a survey walk is still open" in caplog.text
+
+
 async def over(task: asyncio.Task[Recorded], shop: Shop) -> bool:
     await shop.clock.advance(0.5)
     return task.done()
