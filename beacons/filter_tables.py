@@ -21,13 +21,13 @@ TICK_S: Final = 0.5
 
 # The model is never quite right, so what was learned of the place decays in this time (the belief
 # is drawn towards "anywhere": its logarithm shrinks).
-FORGETS_AFTER_S: Final = 4.5
+FORGETS_AFTER_S: Final = 5.0
 KEPT: Final = np.float32(np.exp(-TICK_S / FORGETS_AFTER_S))
 # The map is wrong at a place, and stays wrong while somebody stands there: ten seconds of sightings
 # are not twenty independent looks. In recordings the errors of one gateway are alike for 2 m of
 # walking and for as long as somebody stands. The filter's `looks_precision` says what one more
 # sighting adds to the earlier ones of its gateway.
-SAME_ERROR_S: Final = 4.5
+SAME_ERROR_S: Final = 5.0
 LOOKS_KEPT: Final = np.float32(np.exp(-TICK_S / SAME_ERROR_S))
 # Shoppers stroll at 0.4 to 1.1 m/s and often stand. Their walk is modelled as diffusion, whose
 # spread after five seconds equals that of people who walk half of the time at this speed.

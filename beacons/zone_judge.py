@@ -13,8 +13,8 @@ from beacons.zone_events import Dwelling, Entered, Left, ZoneEvent
 # A zone becomes the answer when it beats the present one by this much, so that two zones of one
 # half each do not take turns.
 SWITCH_MARGIN: Final = 0.2
-# Told when it is twice as likely as everything else, given up when it is clearly not.
-ENTER_AT: Final = 0.65
+# Told when it is clearly likelier than everything else, given up when it is clearly not.
+ENTER_AT: Final = 0.6
 LEAVE_AT: Final = 0.3
 # A first impression is one fade at each gateway, and the handset's own loudness is not known yet.
 FIRST_LOOK_S: Final = 1.5

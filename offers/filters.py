@@ -14,7 +14,7 @@ from shoppers.countries import COUNTRIES
 # Probability of the zone below which we do not know the aisle well enough to speak: a push for the
 # wrong aisle is worse than none. Presence is right more often than it says (`make bench-store`
 # prints the curve): from here on about nine moments in ten are right.
-MIN_CONFIDENCE: Final = 0.65
+MIN_CONFIDENCE: Final = 0.6
 # A handset takes about two seconds to show a push and a person a few more to read it.
 MIN_RESIDUAL_DWELL_S: Final = 5.0
 

@@ -110,7 +110,7 @@ def play(
 def test_a_shopper_is_found_in_the_right_aisle_within_seconds(offset_db: float) -> None:
     """However loud the handset is. One fade in twenty may lead astray for a moment, not more."""
     prompt = astray = 0
-    for seed in range(10):
+    for seed in range(20):
         for x, zone in ((2.0, "west"), (8.0, "east")):
             state = PresenceState(MODEL)
             events = play(state, radio(standing(x, 8), 8, offset_db=offset_db, seed=seed), 8)
@@ -122,9 +122,8 @@ def test_a_shopper_is_found_in_the_right_aisle_within_seconds(offset_db: float) 
             assert estimate.zone_id in (zone, None)
             assert estimate.likeliest_zone_id == zone
             assert math.dist((estimate.x_m, estimate.y_m), (x, 8)) < 3.5
-    assert astray <= 1
-    # A quiet one is heard by a few gateways only: sixteen of twenty are told in time.
-    assert prompt >= (16 if offset_db < -10 else 18)
+    assert astray <= 2
+    assert prompt >= 38
 
 
 def test_a_walk_around_the_shelf_is_two_stays_with_one_edge_each() -> None:
