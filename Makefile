@@ -2,7 +2,7 @@
 RUN := .venv/bin
 SEED ?= 7
 
-.PHONY: help demo test check format rehearse rehearse-fast rehearse-cut rehearse-seeds rehearse-recorded figures bench-zones bench-presence bench-store lock clean
+.PHONY: help demo test check format rehearse rehearse-fast rehearse-cut rehearse-seeds rehearse-recorded figures bench-zones bench-presence bench-store bench-calibration lock clean
 
 help:
 	@echo "make demo               a simulated store, live in this terminal (Ctrl-C ends it)"
@@ -17,6 +17,7 @@ help:
 	@echo "make bench-zones        Corsia and two baselines on the recorded walks of ../shared"
 	@echo "make bench-presence     sightings a second in a full store, beside a loop over objects"
 	@echo "make bench-store        presence in the simulated store over ten seeds, with dead gateways"
+	@echo "make bench-calibration  gateways that calibrate each other, and find out who was moved"
 	@echo "make lock               write requirements.lock anew"
 
 demo:
@@ -73,6 +74,10 @@ bench-presence:
 bench-store:
 	@scripts/setup.sh
 	@OPENBLAS_NUM_THREADS=1 $(RUN)/python -m benchmarks.store_table
+
+bench-calibration:
+	@scripts/setup.sh
+	@OPENBLAS_NUM_THREADS=1 $(RUN)/python -m benchmarks.calibration
 
 lock:
 	@scripts/setup.sh

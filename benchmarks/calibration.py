@@ -1,15 +1,15 @@
 """How well gateways calibrate each other: planted offsets found again, moved gateways found out.
 
-    PYTHONPATH=. .venv/bin/python benchmarks/calibration.py
+Run from the root of the repository: `make bench-calibration`.
 
 The first part is the simulated supermarket: its radio, the gateways' aggregator, the calibration.
 The second is stores made up for the tests, where moves and covers can be had by the hundred.
 """
 
-import argparse
 from collections import Counter
 from typing import Final
 
+import click
 import numpy as np
 
 from beacons import canary
@@ -17,6 +17,7 @@ from beacons.calibration import Fit
 from beacons.gateway_flags import Before, calibrate
 from beacons.link_changes import FlagKind
 from beacons.links import LinkSums, links_of
+from corsia.commands.finite import FiniteRange
 from corsia.demo import store_plan
 from corsia.fast_store import FLUSH_EVERY_STEPS, STEP_S, FastGateways
 from firmware_sim.floor import supermarket
@@ -32,21 +33,25 @@ COVER_DB: Final = 8.0
 MOVED: Final = 3  # any gateway
 
 
-def main() -> None:
-    """Print both parts."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--stores", type=int, default=60, help="made-up stores [60]")
-    parser.add_argument("--minutes", type=float, nargs="*", default=MINUTES, help="[3 60]")
-    given = parser.parse_args()
-    for minutes in given.minutes:
-        print(f"planted receive offsets after {minutes:g} minutes, dB")
-        print("seed  planted sd  error rms  largest  standard error")
-        rows = np.array([_recovered(seed, minutes) for seed in SEEDS])
-        for seed, row in zip(SEEDS, rows, strict=True):
-            print(f"{seed:4d}  {row[0]:10.2f}  {row[1]:9.2f}  {row[2]:7.2f}  {row[3]:14.2f}")
-        print(f"mean  {rows[:, 0].mean():10.2f}  {rows[:, 1].mean():9.2f}\n")
-    for what, count in _flagged(given.stores).items():
-        print(f"{what}: {count}")
+@click.command()
+@click.option("--stores", default=60, show_default=True, type=click.IntRange(0, 10_000),
+              help="Made-up stores.")  # fmt: skip
+@click.option("--minutes", "spans", multiple=True, type=FiniteRange(0.5, 1_440),
+              help="Give it several times.  [default: 3 and 60]")  # fmt: skip
+def main(stores: int, spans: tuple[float, ...]) -> None:
+    """How well gateways calibrate each other, and find out who was moved or covered."""
+    for minutes in spans or MINUTES:
+        click.echo(f"planted receive offsets after {minutes:g} minutes, dB")
+        click.echo("seed  planted sd  error rms  largest  standard error")
+        rows = []
+        for seed in SEEDS:
+            row = _recovered(seed, minutes)
+            click.echo(f"{seed:4d}  {row[0]:10.2f}  {row[1]:9.2f}  {row[2]:7.2f}  {row[3]:14.2f}")
+            rows.append(row)
+        sd, rms, *_ = np.mean(rows, axis=0)
+        click.echo(f"mean  {sd:10.2f}  {rms:9.2f}\n")
+    for what, count in _flagged(stores).items():
+        click.echo(f"{what}: {count}")
 
 
 def _recovered(seed: int, minutes: float) -> tuple[float, float, float, float]:
