@@ -1,53 +1,72 @@
 """The decision: the one offer worth sending now, or every reason for silence."""
 
+from typing import Final
+
 from offers.campaign import Campaign
-from offers.filters import reasons_against
+from offers.filters import reasons_against, reasons_for_silence
 from offers.pressure import DEFAULT_LIMITS, Limits
-from offers.relevance import RELEVANCE_THRESHOLD_CENTS, fit
+from offers.relevance import RELEVANCE_THRESHOLD_CENTS, Fit, fit
 from offers.situation import Candidate, Decision, Hold, Reason, Send, Situation, Weighed
 
 # Reasons that concern this campaign's experiment rather than the shopper: without them it would
 # have been sent.
-_EXPERIMENT = frozenset({Reason.CONTROL_GROUP})
+_EXPERIMENT: Final = frozenset({Reason.CONTROL_GROUP})
+# Of the candidates that did not win, so many are told of, the best-placed: more than any feed
+# shows, and a decision stays a few kilobytes in a store with a thousand campaigns.
+WEIGHED_MAX: Final = 20
 
 
 def decide(situation: Situation, limits: Limits = DEFAULT_LIMITS) -> Decision:
     """Send the best candidate that nothing forbids, or hold with every reason.
 
-    Candidates are ranked by tier, then score, then id: ties fall the same way everywhere.
+    Candidates are ranked by tier, then score, then id: ties fall the same way everywhere. `weighed`
+    holds the winner and the best-placed others, WEIGHED_MAX in all.
     """
     if not situation.candidates:
         return Hold((Reason.NO_CAMPAIGN,), ())
-    ranked = sorted(
-        ((candidate, _weigh(situation, candidate, limits)) for candidate in situation.candidates),
-        key=_rank,
-    )
+    silence = reasons_for_silence(situation, limits)
+    weighed: list[Weighed] = []
+    winner: tuple[int, Campaign] | None = None
     # A ghost takes its place in the ranking as if it were sent: the control group of a campaign
     # that would have won here gets silence, not the runner-up.
-    for place, (candidate, weighed) in enumerate(ranked):
-        against = frozenset(weighed.against)
-        if not against:
-            return Send(
-                candidate.campaign,
-                _after_winner([w for _, w in ranked], place),
-                situation.moment.residual_dwell_s,
-            )
-        if against <= _EXPERIMENT:
-            return _held(ranked, place, candidate.campaign)
-    return _held(ranked, 0, None)
+    for candidate, fitting in _ranked(situation):
+        may_win = winner is None and not silence
+        if not may_win and len(weighed) >= WEIGHED_MAX:
+            break
+        one = _weigh(situation, candidate, fitting, silence)
+        if may_win and _EXPERIMENT.issuperset(one.against):
+            winner = len(weighed), candidate.campaign
+        weighed.append(one)
+    if winner is None:
+        return Hold(weighed[0].against, tuple(weighed[:WEIGHED_MAX]))
+    place, campaign = winner
+    told = _after_winner(weighed, place)[:WEIGHED_MAX]
+    if told[0].against:
+        return Hold(told[0].against, told, campaign)
+    return Send(campaign, told, situation.moment.residual_dwell_s)
 
 
-def _weigh(situation: Situation, candidate: Candidate, limits: Limits) -> Weighed:
-    fitting = fit(situation, candidate.campaign)
-    against = reasons_against(situation, candidate, limits)
+def _ranked(situation: Situation) -> list[tuple[Candidate, Fit]]:
+    fitting = [
+        (candidate, fit(situation, candidate.campaign)) for candidate in situation.candidates
+    ]
+    fitting.sort(
+        key=lambda pair: (
+            pair[0].campaign.tier,
+            -pair[1].expected_cents,
+            pair[0].campaign.campaign_id,
+        )
+    )
+    return fitting
+
+
+def _weigh(
+    situation: Situation, candidate: Candidate, fitting: Fit, silence: tuple[Reason, ...]
+) -> Weighed:
+    against = silence + reasons_against(situation, candidate)
     if fitting.expected_cents < RELEVANCE_THRESHOLD_CENTS:
         against = (*against, Reason.BELOW_RELEVANCE)
     return Weighed(candidate.campaign.campaign_id, fitting.expected_cents, against, fitting.because)
-
-
-def _rank(pair: tuple[Candidate, Weighed]) -> tuple[int, float, str]:
-    candidate, weighed = pair
-    return candidate.campaign.tier, -weighed.score, weighed.campaign_id
 
 
 def _after_winner(ranked: list[Weighed], winner: int) -> tuple[Weighed, ...]:
@@ -58,8 +77,3 @@ def _after_winner(ranked: list[Weighed], winner: int) -> tuple[Weighed, ...]:
         if place != winner
     ]
     return (ranked[winner], *losers)
-
-
-def _held(ranked: list[tuple[Candidate, Weighed]], first: int, ghost: Campaign | None) -> Hold:
-    weighed = _after_winner([w for _, w in ranked], first)
-    return Hold(weighed[0].against, weighed, ghost)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offers.campaign import Offer, Status, Tier
-from offers.decide import decide
-from offers.filters import reasons_against
+from offers.decide import WEIGHED_MAX, decide
+from offers.filters import reasons_against, reasons_for_silence
 from offers.pressure import DEFAULT_LIMITS
 from offers.relevance import RELEVANCE_THRESHOLD_CENTS
 from offers.situation import (
@@ -158,6 +158,23 @@ def test_below_the_threshold_nothing_is_sent() -> None:
     assert held.why == (Reason.BELOW_RELEVANCE,)
 
 
+def test_of_a_thousand_candidates_the_best_placed_are_told() -> None:
+    paused = [a_campaign(f"p-{n:03d}", offer=RICH, status=Status.PAUSED) for n in range(500)]
+    poor = [a_campaign(f"q-{n:03d}") for n in range(500)]
+
+    decision = decide(a_situation(*poor, *paused))
+
+    assert isinstance(decision, Send)
+    assert [one.campaign_id for one in decision.weighed] == [
+        "q-000", *(f"p-{n:03d}" for n in range(WEIGHED_MAX - 1)),
+    ]  # fmt: skip
+
+    quiet = decide(a_situation(*poor, moment=replace(a_situation().moment, role=ZoneRole.QUIET)))
+    assert isinstance(quiet, Hold)
+    assert [one.campaign_id for one in quiet.weighed] == [f"q-{n:03d}" for n in range(WEIGHED_MAX)]
+    assert {one.against for one in quiet.weighed} == {(Reason.QUIET_ZONE,)}
+
+
 _CAMPAIGNS = st.builds(
     a_campaign,
     st.sampled_from(["a", "b", "c", "d", "e"]),
@@ -229,7 +246,8 @@ def test_whatever_is_sent_has_no_reason_against_it(situation: Situation) -> None
         assert decision.why
         return
     (sent,) = [one for one in situation.candidates if one.campaign == decision.campaign]
-    assert reasons_against(situation, sent, DEFAULT_LIMITS) == ()
+    assert reasons_for_silence(situation, DEFAULT_LIMITS) == ()
+    assert reasons_against(situation, sent) == ()
     assert decision.weighed[0].campaign_id == sent.campaign.campaign_id
     assert decision.weighed[0].against == ()
     assert decision.weighed[0].score >= RELEVANCE_THRESHOLD_CENTS

@@ -8,7 +8,13 @@ import pytest
 
 from offers.campaign import Campaign, Hours, Status
 from offers.decide import decide
-from offers.filters import FILTERS, MIN_CONFIDENCE, MIN_RESIDUAL_DWELL_S, control_draw
+from offers.filters import (
+    CAMPAIGN_FILTERS,
+    MIN_CONFIDENCE,
+    MIN_RESIDUAL_DWELL_S,
+    MOMENT_FILTERS,
+    control_draw,
+)
 from offers.pressure import DEFAULT_LIMITS
 from offers.situation import (
     Candidate,
@@ -23,6 +29,7 @@ from shoppers.consent import Purpose
 from tests.offers.situations import NOW, a_campaign, a_situation
 
 SECOND = timedelta(seconds=1)
+EVERY_REASON = [*(why for why, _ in MOMENT_FILTERS), *(why for why, _ in CAMPAIGN_FILTERS)]
 
 
 def _shopper(**changes: Any) -> Situation:
@@ -124,7 +131,7 @@ def test_on_the_right_side_of_each_border_it_is_sent(situation: Situation) -> No
 
 
 def test_every_filter_has_a_case_of_its_own() -> None:
-    assert {reason for reason, _ in FORBIDDEN} == {reason for reason, _ in FILTERS}
+    assert {reason for reason, _ in FORBIDDEN} == set(EVERY_REASON)
 
 
 def test_every_reason_is_recorded_whatever_the_others_said() -> None:
@@ -156,7 +163,7 @@ def test_every_reason_is_recorded_whatever_the_others_said() -> None:
     )
 
     assert isinstance(decision, Hold)
-    assert decision.why == (*(reason for reason, _ in FILTERS), Reason.BELOW_RELEVANCE)
+    assert decision.why == (*EVERY_REASON, Reason.BELOW_RELEVANCE)
     assert decision.ghost is None
     assert decision.weighed[0].against == decision.why
 
