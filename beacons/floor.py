@@ -47,13 +47,17 @@ class ZoneKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """A named part of the floor; where zones overlap, the higher priority is the answer."""
+    """A named part of the floor; where zones overlap, the higher priority is the answer.
+
+    tags: what campaigns may ask for instead of the zone's id, such as "coffee".
+    """
 
     zone_id: str
     name: str
     kind: ZoneKind
     polygon: Polygon
     priority: int = 0
+    tags: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,8 @@ def campaign_faults(
     campaign: Campaign, stores: Sequence[StorePlan], raw: object, loc: Loc, document: Document
 ) -> Iterable[Fault]:
     """What is wrong between the parts of a campaign. raw: the mapping it was read from."""
+    if not campaign.zone_ids and not campaign.zone_tags:
+        yield document.fault((*loc, "zone_ids"), "must name a zone, or zone_tags a tag of zones")
     if campaign.valid_until <= campaign.valid_from:
         yield document.fault((*loc, "valid_until"), "must be later than valid_from")
     for number, span in enumerate(campaign.hours):
@@ -110,11 +112,18 @@ def campaign_faults(
 def unknown_zones(
     campaign: Campaign, stores: Sequence[StorePlan], raw: object, loc: Loc, document: Document
 ) -> Iterable[Fault]:
-    """Zones of a campaign that none of its stores has. stores: all of them."""
+    """Zones and tags of a campaign that none of its stores has. stores: all of them."""
     whose = "no store of this campaign" if campaign.store_ids else "no store"
     for number, zone_id in items(raw, "zone_ids"):
         if all(store.zone(str(zone_id)) is None for store in stores):
             yield document.fault((*loc, "zone_ids", number), f"{whose} has a zone {zone_id}")
+    borne = {
+        tag for store in stores for floor in store.floors for zone in floor.zones
+        for tag in zone.tags
+    }  # fmt: skip
+    for number, tag in items(raw, "zone_tags"):
+        if tag not in borne:
+            yield document.fault((*loc, "zone_tags", number), f"{whose} has a zone tagged {tag}")
 
 
 def repeated_ids(document: Document) -> Iterable[Fault]:

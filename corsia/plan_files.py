@@ -195,6 +195,7 @@ def _floor_document(floor: FloorPlan) -> dict[str, object]:
                 "name": zone.name,
                 "kind": zone.kind.value,
                 "priority": zone.priority,
+                **({"tags": _Row(sorted(zone.tags))} if zone.tags else {}),
                 "polygon": _ring(zone.polygon),
             }
             for zone in floor.zones
@@ -243,6 +244,7 @@ def _campaign_document(campaign: Campaign) -> dict[str, object]:
         "cost_cents": campaign.offer.cost_cents,
         "store_ids": _Row(sorted(campaign.store_ids)),
         "zone_ids": _Row(sorted(campaign.zone_ids)),
+        "zone_tags": _Row(sorted(campaign.zone_tags)),
         "categories": _Row(sorted(campaign.categories)),
         "valid_from": _instant(campaign.valid_from),
         "valid_until": _instant(campaign.valid_until),

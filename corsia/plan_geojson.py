@@ -102,10 +102,9 @@ def _floor(plane: GeoPlane, floor: FloorPlan) -> Iterator[Json]:
         yield _feature(name, polygon(plane, obstacle), part="obstacle", **here)
     for zone in floor.zones:
         facts = {"zone_id": zone.zone_id, "name": zone.name, "kind": zone.kind.value}
+        more = {"priority": zone.priority, "tags": sorted(zone.tags)}
         shape = polygon(plane, zone.polygon)
-        yield _feature(
-            f"zone:{zone.zone_id}", shape, part="zone", **here, **facts, priority=zone.priority
-        )
+        yield _feature(f"zone:{zone.zone_id}", shape, part="zone", **here, **facts, **more)
     for place in floor.gateways:
         at = point(plane, place.x_m, place.y_m)
         facts = {"gateway_id": place.gateway_id}
@@ -146,7 +145,7 @@ def _draw(draft: PlanDraft, features: list[Feature]) -> None:
                 case "obstacle":
                     draft.obstacle(feature, _floor_of(feature, draft), _edge(feature))
                 case "zone":
-                    facts = _some(feature, "zone_id", "name", "kind", "priority")
+                    facts = _some(feature, "zone_id", "name", "kind", "priority", "tags")
                     draft.zone(feature, _floor_of(feature, draft), facts, _edge(feature))
                 case "gateway":
                     facts = _some(feature, "gateway_id", "z_m")

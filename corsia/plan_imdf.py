@@ -199,6 +199,7 @@ class _Writer:
             "correlation_id": None, "parents": None,
             "corsia": {
                 "zone_id": zone.zone_id, "kind": zone.kind.value, "priority": zone.priority,
+                "tags": sorted(zone.tags),
             },
         }  # fmt: skip
         return self._feature("section", (zone.zone_id,), polygon(self._plane, zone.polygon), facts)

@@ -206,6 +206,7 @@ class _Reader:
             "name": name,
             "kind": kind,
             "priority": said.get("priority", priority),
+            "tags": said.get("tags", ()),
         }
         self._draft.zone(one.feature, one.floor_id, facts, one.part.edge)
 

@@ -20,7 +20,6 @@ from corsia.plan_fields import (
     Line,
     Metres,
     Ring,
-    SomeIds,
     Tags,
     TimeOfDay,
     Tz,
@@ -41,9 +40,12 @@ class ZonePart(Part):
     kind: ZoneKind
     polygon: Ring
     priority: Annotated[int, Field(ge=-1_000, le=1_000)] = 0
+    tags: Tags = ()
 
     def value(self) -> Zone:
-        return Zone(self.zone_id, self.name, self.kind, self.polygon, self.priority)
+        return Zone(
+            self.zone_id, self.name, self.kind, self.polygon, self.priority, frozenset(self.tags)
+        )
 
 
 class GatewayPart(Part):
@@ -144,7 +146,8 @@ class CampaignPart(Part):
     margin_cents: Cents = 0
     cost_cents: Cents = 0
     store_ids: Ids = ()
-    zone_ids: SomeIds
+    zone_ids: Ids = ()
+    zone_tags: Tags = ()
     categories: Tags = ()
     valid_from: Instant
     valid_until: Instant
@@ -158,6 +161,7 @@ class CampaignPart(Part):
             name=self.name,
             offer=Offer(self.title, self.body, self.image_url, self.margin_cents, self.cost_cents),
             zone_ids=frozenset(self.zone_ids),
+            zone_tags=frozenset(self.zone_tags),
             valid_from=self.valid_from,
             valid_until=self.valid_until,
             store_ids=frozenset(self.store_ids),

@@ -59,6 +59,7 @@ async def records_of(
     wanted = true() if only is None else visits.c.handset_id.in_(only)
     async with database.read() as tx:
         salt = await stores.control_salt(tx, store_id)
+        plan = await stores.load_store(tx, store_id)
         live = [one.campaign for one in await campaigns.live_candidates(tx)]
         decided = (
             await tx.execute(
@@ -100,7 +101,7 @@ async def records_of(
         if isinstance(event, PushReceived)
     ]
     arrived = {(push.decision_id, push.handset_id) for push in received}
-    zones = {zone_id for campaign in live for zone_id in campaign.zone_ids}
+    zones = [zone for floor in plan.floors for zone in floor.zones] if plan else []
     times = [sample.t_s for sample in truth]
     return Records(
         truth=truth,
@@ -132,8 +133,10 @@ async def records_of(
             ZoneEntry(row.handset_id, row.zone_id, row.entered_at.timestamp()) for row in entered
         ],
         eligible={
-            zone_id: frozenset(one.campaign_id for one in live if zone_id in one.zone_ids)
-            for zone_id in zones
+            zone.zone_id: frozenset(
+                one.campaign_id for one in live if one.is_for(store_id, zone.zone_id, zone.tags)
+            )
+            for zone in zones
         },
         control=frozenset(
             (shopper_id, campaign.campaign_id)

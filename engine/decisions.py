@@ -81,9 +81,7 @@ async def decide_here(
             else ()
         ),
         pressure=_pressure(known, visit, await decisions.campaigns_of_visit(tx, visit.visit_id)),
-        candidates=_candidates(
-            await campaigns.live_candidates(tx), plan.store.store_id, dwelling.zone_id
-        ),
+        candidates=_candidates(await campaigns.live_candidates(tx), plan, dwelling.zone_id),
         now=now,
         local=plan.local(now),
         control_salt=plan.control_salt,
@@ -131,13 +129,9 @@ def _pressure(known: list[SentBefore], visit: Visit, in_visit: frozenset[str]) -
     )
 
 
-def _candidates(live: list[Candidate], store_id: str, zone_id: str) -> tuple[Candidate, ...]:
-    return tuple(
-        candidate
-        for candidate in live
-        if zone_id in candidate.campaign.zone_ids
-        and (not candidate.campaign.store_ids or store_id in candidate.campaign.store_ids)
-    )
+def _candidates(live: list[Candidate], plan: EnginePlan, zone_id: str) -> tuple[Candidate, ...]:
+    store_id, tags = plan.store.store_id, plan.zones[zone_id].tags
+    return tuple(one for one in live if one.campaign.is_for(store_id, zone_id, tags))
 
 
 def _lost_race(send: Send) -> Hold:

@@ -1,5 +1,6 @@
 """Campaigns: what a store manager wrote, as frozen values."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from enum import IntEnum, StrEnum
@@ -51,7 +52,9 @@ class Offer:
 class Campaign:
     """One offer with its places, times and limits.
 
-    store_ids: where it runs; empty means every store. categories: browsing categories that make it
+    zone_ids, zone_tags: the zones, by their ids or by a tag they bear. store_ids: where it runs;
+    empty means every store. audience: for whom, as `offers.audience_text` reads it; empty means
+    everybody. categories: browsing categories that make it
     relevant. control_share: the share of shoppers who never get it, so that its worth can be told.
     """
 
@@ -61,10 +64,17 @@ class Campaign:
     zone_ids: frozenset[str]
     valid_from: datetime
     valid_until: datetime
+    zone_tags: frozenset[str] = frozenset()
     store_ids: frozenset[str] = frozenset()
+    audience: str = ""
     categories: frozenset[str] = frozenset()
     tier: Tier = Tier.GENERIC
     status: Status = Status.DRAFT
     hours: tuple[Hours, ...] = field(default=())  # none: whenever the store is open
     budget_sends: int | None = None
     control_share: float = 0.1
+
+    def is_for(self, store_id: str, zone_id: str, tags: AbstractSet[str]) -> bool:
+        """Whether it runs in this zone of this store. tags: those that the zone bears."""
+        here = not self.store_ids or store_id in self.store_ids
+        return here and (zone_id in self.zone_ids or not self.zone_tags.isdisjoint(tags))

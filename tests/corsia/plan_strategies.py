@@ -29,6 +29,7 @@ def floor_plans(draw: st.DrawFn, floor_id: str, gateways: int = 2) -> FloorPlan:
             draw(st.sampled_from(ZoneKind)),
             box(x, y + n * side // 4, side, side // 4),
             draw(st.integers(-5, 5)),
+            draw(st.frozensets(st.sampled_from(["coffee", "two words", "#1"]))),
         )
         for n in range(draw(st.integers(0, 3)))
     )

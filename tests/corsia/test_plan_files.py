@@ -156,7 +156,7 @@ def test_instants_come_in_as_utc() -> None:
         ("control_share: 0.2", "control_share: 1.2", "control_share: must be at most 1"),
         ("margin_cents: 180", "margin_cents: 1.80", "margin_cents: must be a whole number"),
         ("margin_cents: 180", "margin_cents: -5", "margin_cents: must be at least 0"),
-        ("[pasta, pasta-fresh]", "[]", "campaigns[0].zone_ids: must hold at least one"),
+        ("[pasta, pasta-fresh]", "[]", "zone_ids: must name a zone, or zone_tags a tag of zones"),
         ("[pasta, pasta-fresh]", "pasta", "campaigns[0].zone_ids: must be a list"),
         ("[pasta, pasta-fresh]", "[pasta, psta]", "zone_ids[1]: no store of this campaign has a"),
         ("[pasta, pasta-fresh]", "[pasta, pasta]", "zone_ids: named more than once: pasta"),
@@ -335,6 +335,7 @@ def campaigns(draw: st.DrawFn, campaign_id: str) -> Campaign:
             draw(st.integers(0, 10_000)),
         ),
         zone_ids=draw(st.frozensets(ID, min_size=1, max_size=3)),
+        zone_tags=draw(st.frozensets(NAME, max_size=2)),
         valid_from=valid_from,
         valid_until=valid_from + timedelta(microseconds=draw(st.integers(1, 10**15))),
         store_ids=draw(st.frozensets(ID, max_size=3)),
@@ -363,6 +364,7 @@ def floors(draw: st.DrawFn, floor_id: str, gateway_ids: list[str]) -> FloorPlan:
             draw(st.sampled_from(ZoneKind)),
             _box(x, y + n * side / 4, side, side / 4),
             draw(st.integers(-5, 5)),
+            draw(st.frozensets(NAME, max_size=2)),
         )
         for n in range(count)
     )
