@@ -1,0 +1,158 @@
+"""A trial: the question asked of a campaign ahead, and the shoppers who answer it.
+
+A shopper counts once, with the first moment of the trial: until then both arms were treated alike,
+afterwards caps and habits differ. Shoppers were dealt into arms, so every moment counts, also a
+push that nobody saw: who saw theirs is not like who did not.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from offers.assignment import Arm
+from offers.attribution import (
+    RETURN_WITHIN,
+    Bought,
+    Moment,
+    Outcome,
+    Target,
+    Window,
+    followed,
+    is_after,
+)
+from offers.intervals import Mean
+
+# Until the visit is over and till receipts are in, nobody knows what followed a moment.
+SETTLED_AFTER: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A question asked ahead: under one salt and one share, moments from `since` to `until`.
+
+    campaign_id: None asks it of all campaigns together, against the hold-out. control_share: of
+    the control group, or of the hold-out.
+    """
+
+    campaign_id: str | None
+    goal: Window
+    since: datetime
+    until: datetime
+    control_share: float
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether all that followed its moments is known."""
+        return now >= self.until + self.settled_after
+
+    @property
+    def settled_after(self) -> timedelta:
+        """How long after a moment all that may follow it is known."""
+        return SETTLED_AFTER + (RETURN_WITHIN if self.goal is Window.RETURN else timedelta())
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A shopper in a trial, and what followed their first moment."""
+
+    shopper_id: str
+    is_control: bool
+    saw: bool
+    responded: bool
+    margin_cents: int  # of what the campaign offers, before discounts
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One side of a trial. squared_cents: the sum of the squares of the shoppers' margins."""
+
+    shoppers: int
+    saw: int
+    responders: int
+    margin_cents: int
+    squared_cents: int
+
+    @property
+    def response(self) -> Mean:
+        """The share of shoppers who responded; size 1 or more."""
+        rate = self.responders / self.shoppers
+        return Mean(rate, rate * (1 - rate), self.shoppers)
+
+    @property
+    def margin(self) -> Mean:
+        """The margin of a shopper in cents; size 2 or more."""
+        spread = self.shoppers * self.squared_cents - self.margin_cents**2
+        variance = spread / (self.shoppers * (self.shoppers - 1))
+        return Mean(self.margin_cents / self.shoppers, variance, self.shoppers)
+
+
+def subjects(
+    trial: Trial,
+    moments: Iterable[Moment],
+    outcomes: Iterable[Outcome],
+    targets: Mapping[str, Target],
+    now: datetime,
+) -> tuple[Subject, ...]:
+    """Everybody in the trial of whom all is known by now, by shopper id."""
+    first: dict[str, Moment] = {}
+    for moment in moments:
+        if not _belongs(trial, moment):
+            continue
+        known = first.get(moment.shopper_id)
+        if known is None or (moment.at, moment.moment_id) < (known.at, known.moment_id):
+            first[moment.shopper_id] = moment
+    theirs: defaultdict[str, list[Outcome]] = defaultdict(list)
+    for outcome in set(outcomes):
+        if outcome.shopper_id in first:
+            theirs[outcome.shopper_id].append(outcome)
+    return tuple(
+        _subject(trial, moment, theirs[shopper_id], targets[moment.campaign_id])
+        for shopper_id, moment in sorted(first.items())
+        if moment.at + trial.settled_after <= now
+    )
+
+
+def sample(side: Iterable[Subject]) -> Sample:
+    """The subjects of one side, added up."""
+    side = tuple(side)
+    return Sample(
+        shoppers=len(side),
+        saw=sum(one.saw for one in side),
+        responders=sum(one.responded for one in side),
+        margin_cents=sum(one.margin_cents for one in side),
+        squared_cents=sum(one.margin_cents**2 for one in side),
+    )
+
+
+def _belongs(trial: Trial, moment: Moment) -> bool:
+    if not trial.since <= moment.at < trial.until:
+        return False
+    # The hold-out gets none of the other campaigns either: it is no control group of one.
+    return trial.campaign_id is None or (
+        moment.campaign_id == trial.campaign_id and moment.arm is not Arm.HELD_OUT
+    )
+
+
+def _subject(trial: Trial, moment: Moment, outcomes: list[Outcome], target: Target) -> Subject:
+    control = Arm.HELD_OUT if trial.campaign_id is None else Arm.CONTROL
+    return Subject(
+        shopper_id=moment.shopper_id,
+        is_control=moment.arm is control,
+        saw=moment.shown_at is not None,
+        responded=trial.goal in followed(moment, outcomes, target).values(),
+        margin_cents=sum(
+            one.margin_cents
+            for one in outcomes
+            if isinstance(one, Bought) and _earns(trial.goal, moment, one, target)
+        ),
+    )
+
+
+def _earns(goal: Window, moment: Moment, bought: Bought, target: Target) -> bool:
+    """In the same visit; a campaign that brings people back also earns when they are."""
+    if not is_after(moment, bought, target):
+        return False
+    if bought.visit_id == moment.visit_id:
+        return True
+    return goal is Window.RETURN and bought.at <= moment.at + RETURN_WITHIN
