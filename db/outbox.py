@@ -5,11 +5,22 @@ lease to run out; the push is then claimed again and sent with the same tag, so 
 not seen.
 """
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.ids import new_id
@@ -17,11 +28,12 @@ from db.tables import campaigns, decisions, outbox, push_targets, sends, visits
 
 # Longer than the slowest answer that the transport waits for, so that a living worker keeps it.
 LEASE: Final = timedelta(seconds=30)
+WHY_LENGTH: Final = 120  # the column's
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A push that this worker, and no other, may send now."""
+    """A push that this worker, and no other, may send until the lease runs out."""
 
     decision_id: str
     handset_id: str
@@ -30,7 +42,7 @@ class Claimed:
     visit_id: str
     zone_id: str
     campaign_id: str
-    campaign: dict[str, object]  # the campaign's document
+    campaign: dict[str, object]  # the campaign's document; shared by the rows of one claim
     target_kind: str | None  # None: the handset has no target any more
     target_value: str | None
     platform: str | None
@@ -38,6 +50,28 @@ class Claimed:
     expires_at: datetime
     attempts: int
     lease: str
+    leased_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A push is done with. outcome: delivered, expired, target_gone or refused.
+
+    maybe_sent: FCM may have taken it although nobody knows.
+    """
+
+    outcome: str
+    why: str
+    maybe_sent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A push is to be tried again then. maybe_sent: FCM may have taken it already."""
+
+    at: datetime
+    why: str
+    maybe_sent: bool
 
 
 async def put(
@@ -63,55 +97,32 @@ async def claim(tx: AsyncConnection, now: datetime, most: int) -> list[Claimed]:
         and_(outbox.c.state == "due", outbox.c.due_at <= now),
         and_(outbox.c.state == "leased", outbox.c.leased_until <= now),
     )
-    due = select(outbox.c.decision_id, outbox.c.handset_id).where(free).order_by(outbox.c.due_at)
-    rows = (await tx.execute(due.limit(most).with_for_update(skip_locked=True))).all()
-    if not rows:
-        return []
-    lease = new_id()
-    for row in rows:
-        await tx.execute(
-            update(outbox)
-            .where(_one(row.decision_id, row.handset_id), free)
-            .values(
-                state="leased",
-                lease=lease,
-                leased_until=now + LEASE,
-                attempts=outbox.c.attempts + 1,
-                # Whoever held the lease before died, perhaps between sending and settling.
-                maybe_sent=or_(outbox.c.maybe_sent, outbox.c.state == "leased"),
-            )
-        )
-    claimed = await tx.execute(
-        select(
-            outbox.c.decision_id,
-            outbox.c.handset_id,
-            outbox.c.expires_at,
-            outbox.c.attempts,
-            sends.c.shopper_id,
-            sends.c.visit_id,
-            sends.c.campaign_id,
-            decisions.c.zone_id,
-            decisions.c.at.label("decided_at"),
-            visits.c.store_id,
-            campaigns.c.document,
-            push_targets.c.kind,
-            push_targets.c.value,
-            push_targets.c.platform,
-        )
-        .join(sends, sends.c.decision_id == outbox.c.decision_id)
-        .join(decisions, decisions.c.id == outbox.c.decision_id)
-        .join(visits, visits.c.id == sends.c.visit_id)
-        .join(campaigns, campaigns.c.id == sends.c.campaign_id)
-        .outerjoin(
-            push_targets,
-            and_(
-                push_targets.c.handset_id == outbox.c.handset_id,
-                push_targets.c.retired_at.is_(None),
-            ),
-        )
-        .where(outbox.c.lease == lease)
-        .order_by(outbox.c.due_at, outbox.c.decision_id)
+    # Named apart, so that PostgreSQL locks them once and does not look a second time.
+    due = (
+        select(outbox.c.decision_id, outbox.c.handset_id)
+        .where(free)
+        .order_by(outbox.c.due_at)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+        .cte("due")
     )
+    lease, until = new_id(), now + LEASE
+    leased = await tx.execute(
+        update(outbox)
+        .where(_key().in_(select(due.c.decision_id, due.c.handset_id)), free)
+        .values(
+            state="leased",
+            lease=lease,
+            leased_until=until,
+            attempts=outbox.c.attempts + 1,
+            # Whoever held the lease before died, perhaps between sending and settling.
+            maybe_sent=or_(outbox.c.maybe_sent, outbox.c.state == "leased"),
+        )
+    )
+    if leased.rowcount == 0:
+        return []
+    rows = (await tx.execute(_leased(lease))).all()
+    documents = await campaign_documents(tx, {row.campaign_id for row in rows})
     return [
         Claimed(
             decision_id=row.decision_id,
@@ -121,7 +132,7 @@ async def claim(tx: AsyncConnection, now: datetime, most: int) -> list[Claimed]:
             visit_id=row.visit_id,
             zone_id=row.zone_id,
             campaign_id=row.campaign_id,
-            campaign=row.document,
+            campaign=documents[row.campaign_id],
             target_kind=row.kind,
             target_value=row.value,
             platform=row.platform,
@@ -129,70 +140,78 @@ async def claim(tx: AsyncConnection, now: datetime, most: int) -> list[Claimed]:
             expires_at=row.expires_at,
             attempts=row.attempts,
             lease=lease,
+            leased_until=until,
         )
-        for row in claimed
+        for row in rows
     ]
 
 
+async def campaign_documents(
+    tx: AsyncConnection, campaign_ids: Collection[str]
+) -> dict[str, dict[str, object]]:
+    """The documents of campaigns as they are now, by id: parsed once, however many pushes wait."""
+    rows = await tx.execute(
+        select(campaigns.c.id, campaigns.c.document).where(campaigns.c.id.in_(campaign_ids))
+    )
+    return {row.id: row.document for row in rows}
+
+
 async def settle(
-    tx: AsyncConnection,
-    claimed: Claimed,
-    outcome: str,
-    why: str,
-    now: datetime,
-    *,
-    maybe_sent: bool = False,
-) -> bool:
-    """The push is done with; False when the lease has passed to somebody else meanwhile."""
-    done = await tx.execute(
-        update(outbox)
-        .where(_one(claimed.decision_id, claimed.handset_id), outbox.c.lease == claimed.lease)
-        .values(
+    tx: AsyncConnection, ends: Sequence[tuple[Claimed, End | Again]], now: datetime
+) -> list[tuple[Claimed, End | Again]]:
+    """Write what came of pushes; those among them whose lease had not passed to somebody else."""
+    held = await _held(tx, [claimed for claimed, _ in ends])
+    kept = [(claimed, end) for claimed, end in ends if _key_of(claimed) in held]
+    done = [
+        {**_where(claimed), "is_outcome": end.outcome, **_said(end)}
+        for claimed, end in kept
+        if isinstance(end, End)
+    ]
+    if done:
+        settled = update(outbox).where(_this_lease()).values(
             state="settled",
             lease=None,
             leased_until=None,
-            outcome=outcome,
-            maybe_sent=or_(outbox.c.maybe_sent, literal(maybe_sent)),
-            why=why[:120],
+            outcome=bindparam("is_outcome"),
+            maybe_sent=or_(outbox.c.maybe_sent, bindparam("is_maybe_sent")),
+            why=bindparam("is_why"),
             settled_at=now,
-        )
-    )
-    return done.rowcount == 1
-
-
-async def retry(
-    tx: AsyncConnection, claimed: Claimed, due_at: datetime, why: str, *, maybe_sent: bool
-) -> bool:
-    """Try again later; False when the lease has passed to somebody else meanwhile."""
-    done = await tx.execute(
-        update(outbox)
-        .where(_one(claimed.decision_id, claimed.handset_id), outbox.c.lease == claimed.lease)
-        .values(
+        )  # fmt: skip
+        await tx.execute(settled, done)
+    again = [
+        {**_where(claimed), "is_due_at": end.at, **_said(end)}
+        for claimed, end in kept
+        if isinstance(end, Again)
+    ]
+    if again:
+        retried = update(outbox).where(_this_lease()).values(
             state="due",
             lease=None,
             leased_until=None,
-            due_at=due_at,
-            why=why[:120],
-            maybe_sent=or_(outbox.c.maybe_sent, literal(maybe_sent)),
-        )
-    )
-    return done.rowcount == 1
+            due_at=bindparam("is_due_at"),
+            why=bindparam("is_why"),
+            maybe_sent=or_(outbox.c.maybe_sent, bindparam("is_maybe_sent")),
+        )  # fmt: skip
+        await tx.execute(retried, again)
+    return kept
 
 
-async def came_to_nothing(tx: AsyncConnection, decision_id: str) -> bool:
-    """Whether every handset's push of a decision is settled and none can have been delivered.
+async def came_to_nothing(tx: AsyncConnection, decision_ids: Collection[str]) -> list[str]:
+    """Those decisions whose every push is settled, and none can have been delivered.
 
     One transaction at a time may ask this of a decision: two that settle its last pushes would
-    each see the other's as open.
+    each see the other's as open. They take their turns in one order.
     """
-    await tx.execute(
-        select(sends.c.decision_id).where(sends.c.decision_id == decision_id).with_for_update()
+    locked = await tx.scalars(
+        select(sends.c.decision_id)
+        .where(sends.c.decision_id.in_(decision_ids))
+        .order_by(sends.c.decision_id)
+        .with_for_update()
     )
-    open_or_delivered = await tx.scalar(
-        select(func.count())
-        .select_from(outbox)
-        .where(
-            outbox.c.decision_id == decision_id,
+    asked = locked.all()
+    open_or_delivered = await tx.scalars(
+        select(outbox.c.decision_id).where(
+            outbox.c.decision_id.in_(decision_ids),
             or_(
                 outbox.c.state != "settled",
                 outbox.c.outcome == "delivered",
@@ -200,7 +219,8 @@ async def came_to_nothing(tx: AsyncConnection, decision_id: str) -> bool:
             ),
         )
     )
-    return open_or_delivered == 0
+    something = set(open_or_delivered.all())
+    return [decision_id for decision_id in asked if decision_id not in something]
 
 
 async def next_due(tx: AsyncConnection) -> datetime | None:
@@ -222,5 +242,76 @@ async def outcomes(tx: AsyncConnection) -> dict[str, int]:
     return {str(outcome): int(count) for outcome, count in rows}
 
 
-def _one(decision_id: str, handset_id: str) -> ColumnElement[bool]:
-    return and_(outbox.c.decision_id == decision_id, outbox.c.handset_id == handset_id)
+def _leased(lease: str) -> Select[Any]:
+    return (
+        select(
+            outbox.c.decision_id,
+            outbox.c.handset_id,
+            outbox.c.expires_at,
+            outbox.c.attempts,
+            sends.c.shopper_id,
+            sends.c.visit_id,
+            sends.c.campaign_id,
+            decisions.c.zone_id,
+            decisions.c.at.label("decided_at"),
+            visits.c.store_id,
+            push_targets.c.kind,
+            push_targets.c.value,
+            push_targets.c.platform,
+        )
+        .join(sends, sends.c.decision_id == outbox.c.decision_id)
+        .join(decisions, decisions.c.id == outbox.c.decision_id)
+        .join(visits, visits.c.id == sends.c.visit_id)
+        .outerjoin(
+            push_targets,
+            and_(
+                push_targets.c.handset_id == outbox.c.handset_id,
+                push_targets.c.retired_at.is_(None),
+            ),
+        )
+        .where(outbox.c.lease == lease)
+        .order_by(outbox.c.due_at, outbox.c.decision_id)
+    )
+
+
+async def _held(tx: AsyncConnection, claimed: Sequence[Claimed]) -> set[tuple[str, str, str]]:
+    """Which of these leases still stand; they cannot pass on before the transaction ends."""
+    rows = await tx.execute(
+        select(outbox.c.decision_id, outbox.c.handset_id, outbox.c.lease)
+        .where(
+            outbox.c.lease.in_({one.lease for one in claimed}),
+            # These and no others of the same claim, which may be another's to settle now.
+            _key().in_([(one.decision_id, one.handset_id) for one in claimed]),
+        )
+        .order_by(outbox.c.decision_id, outbox.c.handset_id)
+        .with_for_update()
+    )
+    return {(row.decision_id, row.handset_id, row.lease) for row in rows}
+
+
+def _key() -> ColumnElement[Any]:
+    return tuple_(outbox.c.decision_id, outbox.c.handset_id)
+
+
+def _key_of(claimed: Claimed) -> tuple[str, str, str]:
+    return claimed.decision_id, claimed.handset_id, claimed.lease
+
+
+def _this_lease() -> ColumnElement[bool]:
+    return and_(
+        outbox.c.decision_id == bindparam("of_decision"),
+        outbox.c.handset_id == bindparam("of_handset"),
+        outbox.c.lease == bindparam("of_lease"),
+    )
+
+
+def _where(claimed: Claimed) -> dict[str, object]:
+    return {
+        "of_decision": claimed.decision_id,
+        "of_handset": claimed.handset_id,
+        "of_lease": claimed.lease,
+    }
+
+
+def _said(end: End | Again) -> dict[str, object]:
+    return {"is_why": end.why[:WHY_LENGTH], "is_maybe_sent": end.maybe_sent}

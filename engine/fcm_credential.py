@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -26,8 +27,10 @@ log = logging.getLogger(__name__)
 GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 SCOPE: Final = "https://www.googleapis.com/auth/firebase.messaging"
 ASSERTION_LIFE_S: Final = 3600  # the longest that Google takes
-# A token lives an hour. Five minutes leave room for many failed tries before it ends.
+# A token lives an hour. Five minutes leave room for many failed tries before it ends; whoever
+# keeps it fresh is ahead of that, so that no push ever finds a token it must renew.
 RENEW_AHEAD_S: Final = 300.0
+KEEP_AHEAD_S: Final = 600.0
 # After a failed try, how long everybody goes by that failure instead of trying as well.
 FAILURE_HOLDS_S: Final = 5.0
 FETCH_TIMEOUT_S: Final = 10.0
@@ -97,6 +100,7 @@ def service_account(key: Mapping[str, object]) -> ServiceAccount:
 @dataclass(frozen=True, slots=True)
 class _Token:
     value: str = field(repr=False)
+    keep_at_s: float
     renew_at_s: float
     ends_at_s: float
 
@@ -137,6 +141,22 @@ class AccessTokens:
             return token.value
         self._token = None
         return await self._replaced(None, http)
+
+    async def keep_fresh(self, http: ClientSession) -> None:
+        """Fetch a token now and each next one ahead of its end, until cancelled.
+
+        Without it the first push after a renewal is due waits for the new token.
+        """
+        while True:
+            token = self._token
+            now_s = self._clock.monotonic_s()
+            if token is not None and now_s < token.keep_at_s:
+                await self._clock.sleep(token.keep_at_s - now_s)
+                continue
+            with suppress(CredentialError):  # `_replaced` has told of it
+                await self._replaced(token, http)
+            if self._token is token:
+                await self._clock.sleep(FAILURE_HOLDS_S)
 
     def _is_being_seen_to(self, now_s: float) -> bool:
         return self._fetching.locked() or now_s < self._failure_until_s
@@ -191,8 +211,9 @@ class AccessTokens:
         ends_at_s = asked_at_s + said.expires_in
         log.info("push credential renewed", extra={"lives_s": said.expires_in})
         # A token of a short life is renewed half-way rather than at once.
-        ahead_s = min(RENEW_AHEAD_S, said.expires_in / 2)
-        return _Token(said.access_token, ends_at_s - ahead_s, ends_at_s)
+        renew_at_s = ends_at_s - min(RENEW_AHEAD_S, said.expires_in / 2)
+        keep_at_s = ends_at_s - min(KEEP_AHEAD_S, said.expires_in * 2 / 3)
+        return _Token(said.access_token, keep_at_s, renew_at_s, ends_at_s)
 
 
 def _oauth_error(body: bytes) -> str:

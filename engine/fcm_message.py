@@ -1,21 +1,21 @@
 """From one of our offers to the body of an FCM request, within FCM's sizes.
 
-firebase-admin's message model gives the names and a first check; the rules that are ours stand
-here: every platform is told when the offer ends, a resend replaces what it repeats, and no offer
-ever claims to be time-sensitive (Apple forbids that level for marketing).
+The rules that are ours stand here: every platform is told when the offer ends, a resend replaces
+what it repeats, and no offer ever claims to be time-sensitive (Apple forbids that level for
+marketing). A test holds the names to firebase-admin's message model, which is not used to send:
+it takes ten times as long (measured: 40 us a message).
 """
 
 import hashlib
-import json
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Literal
 
 import msgspec
-from firebase_admin import messaging
 
 Platform = Literal["android", "ios", "web"]
 TargetKind = Literal["fid", "token"]
+Json = dict[str, object]
 
 # FCM allows 4096 bytes of keys and values. We count the whole message, its headers and target
 # included, so that what passes here passes by any way of counting.
@@ -59,6 +59,8 @@ def request_body(note: PushNote, now: datetime) -> bytes:
         raise UnsendableNote("the offer has ended")
     if not note.title:
         raise UnsendableNote("it has no title")
+    if not note.target_value:
+        raise UnsendableNote("it has no target")
     ttl_s = min(int((note.expires_at - now).total_seconds()), TTL_LIMIT_S)
     message = _encoded(note, ttl_s)
     if len(message) > SIZE_LIMIT_BYTES and note.image_url is not None:
@@ -82,80 +84,76 @@ def collapse_id(key: str) -> str:
 
 
 def _encoded(note: PushNote, ttl_s: int) -> bytes:
-    """The message as compact UTF-8 JSON; the model's own JSON escapes all but ASCII."""
+    """The message as compact UTF-8 JSON."""
     try:
-        return msgspec.json.encode(json.loads(str(_message(note, ttl_s))))
-    except (ValueError, TypeError) as error:
-        raise UnsendableNote(f"the message model refuses it: {type(error).__name__}") from error
+        return msgspec.json.encode(_message(note, ttl_s))
+    except ValueError as error:
+        # Half a character, which UTF-8 cannot carry.
+        raise UnsendableNote(f"it has no JSON: {type(error).__name__}") from error
 
 
-def _message(note: PushNote, ttl_s: int) -> messaging.Message:
+def _message(note: PushNote, ttl_s: int) -> Json:
     collapse = collapse_id(note.collapse_key)
-    data = {
+    expires_unix_s = str(int(note.expires_at.timestamp()))
+    notification: Json = {"title": note.title, "body": note.body}
+    if note.image_url is not None:
+        notification["image"] = note.image_url
+    data: Json = {
         "decision_id": note.decision_id,
         "zone_id": note.zone_id,
-        "expires_at": str(int(note.expires_at.timestamp())),
+        "expires_at": expires_unix_s,
     }
     if note.deep_link is not None:
         data["deep_link"] = note.deep_link
-    message = messaging.Message(
-        fid=note.target_value if note.target_kind == "fid" else None,
-        data=data,
-        notification=messaging.Notification(note.title, note.body, note.image_url),
-        android=_android(collapse, ttl_s),
-        apns=_apns(note, collapse),
-        webpush=_webpush(note, collapse, ttl_s) if note.platform == "web" else None,
-    )
-    if note.target_kind == "token":
-        # Set afterwards: 7.7 warns of the argument, and most handsets still report tokens.
-        message.token = note.target_value
+    message: Json = {
+        note.target_kind: note.target_value,
+        "data": data,
+        "notification": notification,
+        "android": _android(collapse, ttl_s),
+        "apns": _apns(note.image_url, collapse, expires_unix_s),
+    }
+    if note.platform == "web":
+        message["webpush"] = _webpush(note.deep_link, collapse, ttl_s)
     return message
 
 
-def _android(collapse: str, ttl_s: int) -> messaging.AndroidConfig:
-    return messaging.AndroidConfig(
-        collapse_key=collapse,
+def _android(collapse: str, ttl_s: int) -> Json:
+    return {
+        "collapse_key": collapse,
         # FCM lowers the priority of apps whose high-priority messages show nothing; ours all do.
-        priority="high",
-        ttl=ttl_s,
-        notification=messaging.AndroidNotification(tag=collapse, channel_id=ANDROID_CHANNEL),
-    )
+        "priority": "high",
+        "ttl": f"{ttl_s}s",
+        "notification": {"tag": collapse, "channel_id": ANDROID_CHANNEL},
+    }
 
 
-def _apns(note: PushNote, collapse: str) -> messaging.APNSConfig:
-    return messaging.APNSConfig(
-        headers={
+def _apns(image_url: str | None, collapse: str, expires_unix_s: str) -> Json:
+    aps: Json = {"sound": "default", "interruption-level": "active"}
+    apns: Json = {
+        "headers": {
             # FCM would set 30 days; the number is absolute, a relative one has always passed.
-            "apns-expiration": str(int(note.expires_at.timestamp())),
+            "apns-expiration": expires_unix_s,
             "apns-priority": "10",
             "apns-push-type": "alert",
             "apns-collapse-id": collapse,
         },
-        payload=messaging.APNSPayload(
-            messaging.Aps(
-                sound="default",
-                mutable_content=note.image_url is not None,
-                custom_data={"interruption-level": "active"},
-            )
-        ),
-        fcm_options=(
-            None if note.image_url is None else messaging.APNSFCMOptions(image=note.image_url)
-        ),
-    )
+        "payload": {"aps": aps},
+    }
+    if image_url is not None:
+        aps["mutable-content"] = 1
+        apns["fcm_options"] = {"image": image_url}
+    return apns
 
 
-def _webpush(note: PushNote, collapse: str, ttl_s: int) -> messaging.WebpushConfig:
+def _webpush(link: str | None, collapse: str, ttl_s: int) -> Json:
     topic = hashlib.sha256(collapse.encode()).hexdigest()[:WEB_TOPIC_LENGTH]
-    link = note.deep_link
-    return messaging.WebpushConfig(
-        headers={"TTL": str(ttl_s), "Urgency": "high", "Topic": topic},
-        notification=messaging.WebpushNotification(tag=collapse),
-        fcm_options=(
-            messaging.WebpushFCMOptions(link=link)
-            if link is not None and link.startswith("https://")
-            else None
-        ),
-    )
+    webpush: Json = {
+        "headers": {"TTL": str(ttl_s), "Urgency": "high", "Topic": topic},
+        "notification": {"tag": collapse},
+    }
+    if link is not None and link.startswith("https://"):
+        webpush["fcm_options"] = {"link": link}
+    return webpush
 
 
 def _shortened(text: str, excess_bytes: int) -> str:

@@ -37,7 +37,7 @@ class FakeFcm:
     """The server; `async with` starts it and stops it.
 
     on_delivery: called once for each message that reaches a handset; it must not raise.
-    port: 0 takes a free one.
+    port: 0 takes a free one. answer_delay_s: how long each send's answer takes, whatever it says.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class FakeFcm:
         seed: int,
         on_delivery: Callable[[Delivery], None],
         latency: Latency | None = None,
+        answer_delay_s: float = 0.0,
         project_id: str = PROJECT_ID,
         port: int = 0,
     ) -> None:
@@ -54,6 +55,7 @@ class FakeFcm:
         self._chance = Random(seed)
         self._project_id = project_id
         self._port = port
+        self._answer_delay_s = answer_delay_s
         # What happened: send_requests, token_requests, status_<code>, accepted, validated,
         # delivered, expired, given_up, cut.
         self.counts: Final[Counter[str]] = Counter()
@@ -135,6 +137,12 @@ class FakeFcm:
         return self._response(self.tokens.answer(form, self._token_uri))
 
     async def _send(self, request: web.Request) -> web.Response:
+        answer = await self._judged(request)
+        if self._answer_delay_s > 0:
+            await self._clock.sleep(self._answer_delay_s)
+        return answer
+
+    async def _judged(self, request: web.Request) -> web.Response:
         self.counts["send_requests"] += 1
         body = await request.read()
         project = request.match_info["project"]

@@ -1,7 +1,7 @@
 """The outbox: each push leased to one worker, settled once, counted right."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -11,7 +11,7 @@ from db import outbox
 from db.campaigns import save_campaign
 from db.connect import Database
 from db.handsets import PushTarget, retire_push_target
-from db.outbox import LEASE, Claimed
+from db.outbox import LEASE, Again, Claimed, End
 from db.tables import outbox as outbox_table
 from tests.db.rows import LIVES, STORE, Person, a_person, a_send, a_store
 from tests.offers.situations import a_campaign
@@ -39,13 +39,22 @@ async def _claim(database: Database, clock: VirtualClock, most: int = 50) -> lis
 async def _settle(
     database: Database, clock: VirtualClock, claimed: Claimed, outcome: str, **facts: bool
 ) -> bool:
+    end = End(outcome, "a reason", **facts)
     async with database.begin() as tx:
-        return await outbox.settle(tx, claimed, outcome, "a reason", clock.now(), **facts)
+        return await outbox.settle(tx, [(claimed, end)], clock.now()) == [(claimed, end)]
+
+
+async def _retry(
+    database: Database, clock: VirtualClock, claimed: Claimed, at: datetime, **facts: bool
+) -> bool:
+    again = Again(at, "a reason", **{"maybe_sent": False, **facts})
+    async with database.begin() as tx:
+        return await outbox.settle(tx, [(claimed, again)], clock.now()) == [(claimed, again)]
 
 
 async def _came_to_nothing(database: Database, decision_id: str) -> bool:
     async with database.begin() as tx:
-        return await outbox.came_to_nothing(tx, decision_id)
+        return await outbox.came_to_nothing(tx, [decision_id]) == [decision_id]
 
 
 async def test_a_claim_holds_all_that_a_push_needs(
@@ -71,6 +80,7 @@ async def test_a_claim_holds_all_that_a_push_needs(
         expires_at=clock.now() + LIVES,
         attempts=1,
         lease=claimed.lease,
+        leased_until=clock.now() + LEASE,
     )
     assert claimed.campaign["name"] == "Pasta week"
 
@@ -147,8 +157,7 @@ async def test_who_lost_the_lease_settles_nothing(
     (second,) = await _claim(database, clock)
 
     assert not await _settle(database, clock, first, "delivered")
-    async with database.begin() as tx:
-        assert not await outbox.retry(tx, first, clock.now(), "", maybe_sent=False)
+    assert not await _retry(database, clock, first, clock.now())
 
     assert await _settle(database, clock, second, "refused")
     assert not await _settle(database, clock, second, "delivered")
@@ -161,8 +170,7 @@ async def test_a_retry_comes_up_when_it_is_due(
 ) -> None:
     await _send(database, clock, person)
     (claimed,) = await _claim(database, clock)
-    async with database.begin() as tx:
-        assert await outbox.retry(tx, claimed, clock.now() + 10 * SECOND, "q", maybe_sent=False)
+    assert await _retry(database, clock, claimed, clock.now() + 10 * SECOND)
 
     await clock.advance(9)
     assert await _claim(database, clock) == []
@@ -175,8 +183,7 @@ async def test_a_push_that_may_have_gone_out_counts_for_good(
 ) -> None:
     decision_id = await _send(database, clock, person)
     (claimed,) = await _claim(database, clock)
-    async with database.begin() as tx:
-        await outbox.retry(tx, claimed, clock.now(), "timeout", maybe_sent=True)
+    await _retry(database, clock, claimed, clock.now(), maybe_sent=True)
     (again,) = await _claim(database, clock)
 
     await _settle(database, clock, again, "target_gone")
@@ -233,10 +240,10 @@ async def test_two_workers_that_settle_the_last_two_pushes_see_that_it_was_for_n
 
     async def settle(one: Claimed) -> bool:
         async with database.begin() as tx:
-            await outbox.settle(tx, one, "target_gone", "", clock.now())
+            await outbox.settle(tx, [(one, End("target_gone", ""))], clock.now())
             if settled is not None:  # SQLite lets one in after the other
                 await settled.wait()
-            return await outbox.came_to_nothing(tx, decision_id)
+            return await outbox.came_to_nothing(tx, [decision_id]) == [decision_id]
 
     async with asyncio.TaskGroup() as tasks:
         workers = [tasks.create_task(settle(one), name=one.handset_id) for one in claimed]
@@ -268,6 +275,6 @@ async def test_a_long_reason_is_cut_to_its_column(
     (claimed,) = await _claim(database, clock)
 
     async with database.begin() as tx:
-        await outbox.settle(tx, claimed, "refused", "x" * 500, clock.now())
+        await outbox.settle(tx, [(claimed, End("refused", "x" * 500))], clock.now())
 
         assert len((await tx.execute(select(outbox_table.c.why))).scalar_one()) == 120

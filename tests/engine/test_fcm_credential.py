@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from aiohttp import ClientSession
 
 from config.clock import VirtualClock
 from engine.fcm_credential import (
+    FAILURE_HOLDS_S,
     AccessTokens,
     KeyFileError,
     KeyRefused,
@@ -21,6 +23,7 @@ from engine.fcm_credential import (
     service_account,
 )
 from firmware_sim.fake_fcm import FakeFcm
+from tests.engine.shop import eventually
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 
@@ -109,6 +112,67 @@ async def test_a_failed_renewal_goes_by_the_old_token_and_is_tried_again_later(
     assert bench.asked == 2
     await bench.clock.advance(5)
     assert await bench.current() != first
+
+
+@dataclass
+class Keeping:
+    """A keeper at work; requests for a token are real, so they are waited for."""
+
+    bench: Bench
+
+    async def asked(self, times: int) -> None:
+        async def is_so() -> bool:
+            return self.bench.asked >= times
+
+        await eventually(is_so)
+
+    async def pass_time(self, seconds: float) -> None:
+        await self.bench.clock.advance(seconds)
+
+
+@pytest.fixture
+async def keeping(bench: Bench) -> AsyncIterator[Keeping]:
+    keeper = asyncio.create_task(bench.tokens.keep_fresh(bench.http), name="keeper")
+    yield Keeping(bench)
+    assert not keeper.done()
+    keeper.cancel()
+    with suppress(asyncio.CancelledError):
+        await keeper
+
+
+async def test_the_keeper_renews_before_a_push_has_to(keeping: Keeping, bench: Bench) -> None:
+    await keeping.asked(1)
+    first = await bench.current()
+    await keeping.pass_time(3599 - 601)
+    assert bench.asked == 1
+
+    await keeping.pass_time(2)
+    await keeping.asked(2)
+
+    async def is_new() -> bool:
+        return await bench.current() != first
+
+    await eventually(is_new)
+    # Now the first would have to be renewed by a push; it is replaced long since.
+    await keeping.pass_time(301)
+    await bench.current()
+    assert bench.asked == 2
+
+
+async def test_the_keeper_tries_again_after_a_failure(keeping: Keeping, bench: Bench) -> None:
+    await keeping.asked(1)
+    first = await bench.current()
+    bench.fcm.fail_tokens(503, times=2)
+    await keeping.pass_time(3599 - 599)
+    await keeping.asked(2)
+    assert await bench.current() == first
+
+    async def is_new() -> bool:
+        await keeping.pass_time(FAILURE_HOLDS_S + 0.1)
+        return await bench.current() != first
+
+    await eventually(is_new)
+    assert bench.asked == 4
 
 
 async def test_a_token_at_its_end_is_not_used_when_renewal_fails(bench: Bench) -> None:

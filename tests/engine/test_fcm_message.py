@@ -5,7 +5,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
+from firebase_admin import messaging
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -155,6 +157,116 @@ def test_what_cannot_be_sent_is_an_error_that_quotes_nothing(note: PushNote) -> 
         request_body(note, NOW)
 
     assert "half" not in str(caught.value)
+
+
+def _by_the_sdk(note: PushNote, ttl_s: int) -> dict[str, Any]:
+    """The same message, made with firebase-admin's model and encoded by it."""
+    collapse = collapse_id(note.collapse_key)
+    data = {
+        "decision_id": note.decision_id,
+        "zone_id": note.zone_id,
+        "expires_at": str(int(note.expires_at.timestamp())),
+    }
+    image = note.image_url
+    aps = messaging.Aps(
+        sound="default",
+        mutable_content=image is not None,
+        custom_data={"interruption-level": "active"},
+    )
+    topic = message_of(note).get("webpush", {}).get("headers", {}).get("Topic")
+    message = messaging.Message(
+        fid=note.target_value,
+        data=data if note.deep_link is None else {**data, "deep_link": note.deep_link},
+        notification=messaging.Notification(note.title, note.body, image),
+        android=messaging.AndroidConfig(
+            collapse_key=collapse,
+            priority="high",
+            ttl=ttl_s,
+            notification=messaging.AndroidNotification(tag=collapse, channel_id="offers"),
+        ),
+        apns=messaging.APNSConfig(
+            headers={
+                "apns-expiration": data["expires_at"],
+                "apns-priority": "10",
+                "apns-push-type": "alert",
+                "apns-collapse-id": collapse,
+            },
+            payload=messaging.APNSPayload(aps),
+            fcm_options=None if image is None else messaging.APNSFCMOptions(image=image),
+        ),
+        webpush=messaging.WebpushConfig(
+            headers={"TTL": str(ttl_s), "Urgency": "high", "Topic": topic},
+            notification=messaging.WebpushNotification(tag=collapse),
+            fcm_options=messaging.WebpushFCMOptions(note.deep_link) if note.deep_link else None,
+        )
+        if note.platform == "web"
+        else None,
+    )
+    made: dict[str, Any] = json.loads(str(message))
+    return made
+
+
+@pytest.mark.parametrize("platform", ["android", "ios", "web"])
+@pytest.mark.parametrize("image", [None, "https://shop.example/pasta.png"])
+@pytest.mark.parametrize("link", [None, "https://shop.example/o/1"])
+def test_the_message_is_what_firebase_admin_would_make_of_it(
+    platform: Any, image: str | None, link: str | None
+) -> None:
+    note = replace(NOTE, platform=platform, image_url=image, deep_link=link)
+
+    assert message_of(note) == _by_the_sdk(note, ttl_s=90)
+
+
+def test_a_resend_has_what_is_left_of_the_life_and_the_same_names() -> None:
+    first = message_of(replace(NOTE, platform="web"))
+    later = NOW + timedelta(seconds=60)
+    second = json.loads(request_body(replace(NOTE, platform="web"), later))["message"]
+
+    assert (second["android"]["ttl"], second["webpush"]["headers"]["TTL"]) == ("30s", "30")
+    second["android"]["ttl"], second["webpush"]["headers"]["TTL"] = "90s", "90"
+    assert second == first
+
+
+def _message_bytes(note: PushNote) -> int:
+    return len(request_body(note, NOW)) - len('{"message":}')
+
+
+def test_at_4096_bytes_nothing_is_dropped_and_at_one_more_the_image_is() -> None:
+    room = SIZE_LIMIT_BYTES - _message_bytes(replace(NOTE, body=""))
+    fits, too_long = replace(NOTE, body="b" * room), replace(NOTE, body="b" * (room + 1))
+
+    assert _message_bytes(fits) == SIZE_LIMIT_BYTES
+    assert message_of(fits)["notification"]["image"] == NOTE.image_url
+    assert "image" not in message_of(too_long)["notification"]
+    assert message_of(too_long)["notification"]["body"] == too_long.body
+
+
+def test_without_an_image_one_byte_too_many_shortens_the_text_by_just_enough() -> None:
+    note = replace(NOTE, image_url=None)
+    room = SIZE_LIMIT_BYTES - _message_bytes(replace(note, body=""))
+
+    assert message_of(replace(note, body="b" * room))["notification"]["body"] == "b" * room
+    cut = replace(note, body="b" * (room + 1))
+    # The ellipsis takes three bytes of UTF-8.
+    assert message_of(cut)["notification"]["body"] == "b" * (room - 3) + "…"
+    assert _message_bytes(cut) == SIZE_LIMIT_BYTES
+
+
+@given(body_length=st.integers(3_000, 9_000), letter=st.sampled_from(["b", "é", "🍝", '"', "\n"]))
+def test_however_long_the_text_the_decision_and_the_link_stay(
+    body_length: int, letter: str
+) -> None:
+    note = replace(NOTE, body=letter * body_length)
+
+    message = message_of(note)
+
+    assert message["data"]["decision_id"] == NOTE.decision_id
+    assert message["data"]["deep_link"] == NOTE.deep_link
+    assert message["notification"]["title"] == NOTE.title
+    lost_bytes = SIZE_LIMIT_BYTES - len(msgspec.json.encode(message))
+    assert lost_bytes >= 0
+    if message["notification"]["body"] != note.body:
+        assert lost_bytes < len(msgspec.json.encode(letter)) - len('""') or letter.isspace()
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)

@@ -24,7 +24,9 @@ from db.tables import campaigns as campaigns_table
 from db.tables import outbox, push_targets, sends
 from engine.fcm import FcmTransport
 from engine.fcm_credential import service_account
-from engine.push import LANE_STOPS_FOR, PRESENCE_FRESH_S, Sender, claim_due, run_push
+from engine.push import Sender, claim_due, run_push
+from engine.push_lanes import LANE_STOPS_FOR
+from engine.push_recheck import PRESENCE_FRESH_S
 from firmware_sim.fake_fcm import FakeFcm
 from firmware_sim.fcm_delivery import Delivery
 from firmware_sim.fcm_faults import Fault, Trouble

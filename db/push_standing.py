@@ -1,0 +1,62 @@
+"""What must still hold at the last moment before pushes go out: read for many at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.handsets import PushTarget
+from db.outbox import Claimed, campaign_documents
+from db.tables import consents, push_targets
+from shoppers.consent import NEEDED_IN_AISLE, Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands now of claimed pushes' campaigns, consents and targets; what is gone is missing.
+
+    allowed: shopper -> those of the purposes needed in an aisle that they allow. documents:
+    campaign -> its document. targets: handset -> where it is reached, and when it last said so.
+    """
+
+    allowed: Mapping[str, frozenset[Purpose]]
+    documents: Mapping[str, dict[str, object]]
+    targets: Mapping[str, tuple[PushTarget, datetime]]
+
+
+async def standing(tx: AsyncConnection, claimed: Sequence[Claimed]) -> Standing:
+    """What stands now of these pushes."""
+    shopper_ids = {one.shopper_id for one in claimed}
+    purposes = sorted(purpose.value for purpose in NEEDED_IN_AISLE)
+    last_ids = (
+        select(func.max(consents.c.id))
+        .where(consents.c.shopper_id.in_(shopper_ids), consents.c.purpose.in_(purposes))
+        .group_by(consents.c.shopper_id, consents.c.purpose)
+    )
+    granted = await tx.execute(
+        select(consents.c.shopper_id, consents.c.purpose).where(
+            consents.c.id.in_(last_ids), consents.c.granted
+        )
+    )
+    allowed: dict[str, frozenset[Purpose]] = {}
+    for row in granted:
+        before = allowed.get(row.shopper_id, frozenset())
+        allowed[row.shopper_id] = before | {Purpose(row.purpose)}
+    # Read anew: a target goes when its shopper is erased, whose ledger still says yes.
+    found = await tx.execute(
+        select(push_targets).where(
+            push_targets.c.handset_id.in_({one.handset_id for one in claimed}),
+            push_targets.c.retired_at.is_(None),
+        )
+    )
+    targets = {
+        row.handset_id: (
+            PushTarget(row.handset_id, row.kind, row.value, row.platform),
+            row.refreshed_at,
+        )
+        for row in found
+    }
+    documents = await campaign_documents(tx, {one.campaign_id for one in claimed})
+    return Standing(allowed, documents, targets)

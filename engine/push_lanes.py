@@ -1,0 +1,186 @@
+"""Lanes of pushes, one a platform: each with its breaker and its limit, so that none holds another.
+
+A bad APNs key is no reason for Android to wait, and a web push service that hangs must not take
+the room of all.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Final
+
+from config.clock import Clock
+from db.outbox import Claimed
+from engine.fcm_answers import Outcome, Refused, RetryAt, Stops, Why
+from engine.push_limit import Limit, Sign
+
+log = logging.getLogger(__name__)
+
+PLATFORMS: Final = ("android", "ios", "web")
+# Somebody must look at a key; a minute is soon enough to notice that they have.
+LANE_STOPS_FOR: Final = timedelta(minutes=1)
+LANE_STOPS_AT_MOST: Final = timedelta(minutes=10)
+# More may wait in one lane while the others are fed; beyond it pushes go back to the outbox.
+WAITING_LIMIT: Final = 1_000
+# Below it a lane is fed again: 50 ms of a lane at full speed, several times what a claim takes.
+LOW: Final = 200
+# A lane that hangs holds up the feeding of the others for this long, no more.
+FEED_WAIT_S: Final = 0.1
+# Errors of the server are counted as load: Mozilla's push service found throttling behind 90 % of
+# the 5xx that FCM gave it.
+LOAD: Final = frozenset({Why.QUOTA, Why.UNAVAILABLE, Why.INTERNAL, Why.TIMEOUT})
+# These ended before FCM saw them, or broke off on the way.
+SAYS_NOTHING: Final = frozenset(
+    {Why.UNREACHABLE, Why.NO_CREDENTIAL, Why.CONNECTION_CUT, Why.OFFER_ENDED, Why.UNSENDABLE}
+)
+
+
+class BreakerState(Enum):
+    """Whether pushes pass."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"  # one push is under way to find out
+
+
+class Breaker:
+    """Stops a platform whose key is bad, and lets one push at a time find out whether it still is.
+
+    Each probe that fails doubles the stop, up to LANE_STOPS_AT_MOST.
+    """
+
+    def __init__(self) -> None:
+        self.state = BreakerState.CLOSED
+        self._probe_at = datetime.min.replace(tzinfo=UTC)
+        self._stops_for = LANE_STOPS_FOR
+
+    def admits(self, now: datetime) -> bool:
+        """Whether a push may go now; of a stop that is over, the first one to ask is the probe."""
+        if self.state is BreakerState.CLOSED:
+            return True
+        if now < self._probe_at:
+            return False
+        self.state = BreakerState.HALF_OPEN
+        # Should nothing ever be heard of it, another one tries.
+        self._probe_at = now + LANE_STOPS_FOR
+        return True
+
+    def stop(self, now: datetime) -> None:
+        """The key was refused."""
+        if self.state is BreakerState.HALF_OPEN:
+            self._stops_for = min(2 * self._stops_for, LANE_STOPS_AT_MOST)
+        elif self.state is BreakerState.CLOSED:
+            self._stops_for = LANE_STOPS_FOR
+        self.state = BreakerState.OPEN
+        self._probe_at = now + self._stops_for
+
+    def passed(self, *, proves_key: bool, now: datetime) -> None:
+        """A push ended otherwise. proves_key: FCM's answer shows that the key is good."""
+        if self.state is not BreakerState.HALF_OPEN:
+            return
+        if proves_key:
+            self.state = BreakerState.CLOSED
+        else:  # it never got as far as the key: the next push is the probe
+            self.state, self._probe_at = BreakerState.OPEN, now
+
+
+class Lane:
+    """One platform's pushes: those that wait, and how many may be under way."""
+
+    def __init__(self, platform: str, ceiling: int, taken: asyncio.Event) -> None:
+        self.platform = platform
+        self._taken = taken
+        self.breaker = Breaker()
+        self.limit = Limit(ceiling)
+        self._waiting: deque[Claimed] = deque()
+        self._changed = asyncio.Event()
+
+    @property
+    def waiting(self) -> int:
+        """How many pushes wait here."""
+        return len(self._waiting)
+
+    def put(self, claimed: Claimed) -> bool:
+        """Let a push wait here; False when too many do."""
+        if len(self._waiting) >= WAITING_LIMIT:
+            return False
+        self._waiting.append(claimed)
+        self._changed.set()
+        return True
+
+    async def take(self, most: int) -> list[Claimed]:
+        """Pushes that there is room for, the oldest first; waits until there is one."""
+        while not (self._waiting and self.limit.room):
+            self._changed.clear()
+            await self._changed.wait()
+        count = min(most, self.limit.room, len(self._waiting))
+        self._taken.set()
+        return [self._waiting.popleft() for _ in range(count)]
+
+    def ended(self, outcome: Outcome, began_s: float, clock: Clock) -> None:
+        """A push of this lane has come to that."""
+        self.limit.end(_sign(outcome), began_s, clock.monotonic_s())
+        self._changed.set()
+
+
+class Lanes:
+    """Every platform's lane. ceiling: the most pushes under way on one of them."""
+
+    def __init__(self, ceiling: int) -> None:
+        self._taken = asyncio.Event()
+        self._lanes = {platform: Lane(platform, ceiling, self._taken) for platform in PLATFORMS}
+
+    def __iter__(self) -> Iterator[Lane]:
+        return iter(self._lanes.values())
+
+    def of(self, platform: str | None) -> Lane:
+        """The lane of a platform. One that is not known, or no target at all, goes by Android's:
+        it is told what is wrong when its turn comes."""
+        return self._lanes.get(platform or "", self._lanes["android"])
+
+    async def low(self) -> None:
+        """Return when no lane has more waiting than LOW, or one of them has for FEED_WAIT_S."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FEED_WAIT_S):
+                while any(lane.waiting > LOW for lane in self):
+                    self._taken.clear()
+                    await self._taken.wait()
+
+    def note(self, lane: Lane, outcome: Outcome, now: datetime) -> None:
+        """Stop what an outcome says must stop, and let go on what it shows to be well."""
+        if not isinstance(outcome, Refused) or outcome.stops is Stops.NOTHING:
+            why = None if not isinstance(outcome, Refused | RetryAt) else outcome.why
+            is_proof = why not in SAYS_NOTHING | LOAD
+            lane.breaker.passed(proves_key=is_proof, now=now)
+            return
+        stopped: Iterable[Lane] = self if outcome.stops is Stops.EVERYTHING else (lane,)
+        for one in stopped:
+            one.breaker.stop(now)
+        log.error(
+            "push lane stopped",
+            extra={"platforms": [one.platform for one in stopped], "why": outcome.why.value},
+        )
+
+    def told(self) -> dict[str, object]:
+        """The state of every lane, for a log line."""
+        return {
+            lane.platform: {
+                "breaker": lane.breaker.state.value,
+                "waiting": lane.waiting,
+                "in_flight": lane.limit.in_flight,
+                "limit": lane.limit.allowed,
+                "cuts": lane.limit.cuts,
+            }
+            for lane in self
+        }
+
+
+def _sign(outcome: Outcome) -> Sign:
+    why: Why | None = getattr(outcome, "why", None)
+    if why in LOAD:
+        return Sign.TOO_MUCH
+    return Sign.NONE if why in SAYS_NOTHING else Sign.TAKEN

@@ -1,0 +1,91 @@
+"""The last look before pushes go out: what has changed since the decision stops them.
+
+Fails closed: no knowledge of where the shopper is, or of what they allow, is a no.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from redis.exceptions import RedisError
+
+from db.connect import Database
+from db.handsets import PushTarget
+from db.live import Here, Live
+from db.outbox import Again, Claimed, End
+from db.push_standing import Standing, standing
+from engine.fcm import ANSWER_TIMEOUT_S
+from offers.campaign import Status
+from shoppers.consent import NEEDED_IN_AISLE
+
+# Presence older than this is no evidence that the shopper is still there. The engine writes the
+# picture at least four times a second; a handset is heard about once in two.
+PRESENCE_FRESH_S: Final = 10.0
+# Firebase calls a target stale after a month without contact and drops it after 270 days. In
+# between a push to it counts against the caps of somebody whose app is most likely gone.
+STALE_AFTER: Final = timedelta(days=60)
+# The slowest answer must come, and be written, within the lease.
+LEASE_NEEDED: Final = timedelta(seconds=ANSWER_TIMEOUT_S + 2)
+ASK_AGAIN_AFTER: Final = timedelta(seconds=1)
+
+
+async def hindrances(
+    claimed: Sequence[Claimed], database: Database, live: Live, now: datetime
+) -> list[End | Again | None]:
+    """For each push why it must not go out any more, or not yet; None when it may.
+
+    Raises what the database raises.
+    """
+    async with database.read() as tx:
+        stands = await standing(tx, claimed)
+    found: list[End | Again | None] = []
+    for one in claimed:
+        why_not = _by_what_stands(one, stands, now)
+        if why_not is None:
+            try:
+                here = await live.where(one.store_id, one.handset_id)
+            except RedisError:
+                # Nothing was sent; without this the lease would run out and cast doubt on that.
+                again_at = now + ASK_AGAIN_AFTER
+                why_not = Again(again_at, "presence could not be asked", maybe_sent=False)
+            else:
+                why_not = _by_presence(one, here, now)
+        found.append(why_not)
+    return found
+
+
+def _by_what_stands(claimed: Claimed, stands: Standing, now: datetime) -> End | Again | None:
+    if now >= claimed.expires_at:
+        return End("expired", "too late to be of use")
+    if now + LEASE_NEEDED > claimed.leased_until:
+        return Again(now, "it waited too long for its turn", maybe_sent=False)
+    if stands.documents.get(claimed.campaign_id, {}).get("status") != Status.LIVE.value:
+        return End("expired", "the campaign is no longer live")
+    if claimed.handset_id not in stands.targets:
+        return End("target_gone", "the handset has no target")
+    if not stands.allowed.get(claimed.shopper_id, frozenset()) >= NEEDED_IN_AISLE:
+        return End("expired", "consent was withdrawn")
+    target, refreshed_at = stands.targets[claimed.handset_id]
+    if target != target_of(claimed):
+        return Again(now, "the target has changed", maybe_sent=False)
+    if now - refreshed_at > STALE_AFTER:
+        return End("expired", "the target is stale")
+    return None
+
+
+def _by_presence(claimed: Claimed, here: Here | None, now: datetime) -> End | None:
+    if here is None or now.timestamp() - here.heard_s > PRESENCE_FRESH_S:
+        return End("expired", "nobody knows where the shopper is")
+    if here.zone_id != claimed.zone_id:
+        return End("expired", "the shopper has left the zone")
+    return None
+
+
+def target_of(claimed: Claimed) -> PushTarget:
+    """Where a claimed push was to go; its target must not be None."""
+    return PushTarget(
+        claimed.handset_id,
+        claimed.target_kind or "",
+        claimed.target_value or "",
+        claimed.platform or "",
+    )
