@@ -1,4 +1,4 @@
-"""How well an offer fits: what was browsed, how long ago, and with which consent."""
+"""How well an offer fits: the signs, the consent they need, and what is said about it."""
 
 import math
 from dataclasses import replace
@@ -6,20 +6,34 @@ from datetime import timedelta
 
 import pytest
 
+from offers.baskets import Association
 from offers.campaign import Offer
+from offers.fading import Tally
+from offers.habits import Habit
+from offers.interests import LOOK_HALF_LIVES_S, LOOK_WEIGHTS, WANTED_LOG_ODDS
+from offers.known import NOTHING_KNOWN, Known, Learnt, Opinion, Profile
 from offers.relevance import (
     BASE_ODDS,
-    HALF_LIFE_S,
-    LOOK_WEIGHTS,
+    FATIGUE_CENTS,
     MAX_LOG_ODDS_GAIN,
+    Fit,
     fit,
+    interest_level,
+    leaning,
 )
-from offers.situation import Browsed
+from offers.situation import Browsed, Pressure
 from shoppers.consent import NEEDED_IN_AISLE, Purpose
 from tests.offers.situations import NOW, a_campaign, a_situation
 
 CAMPAIGN = a_campaign()  # 400 cents in it
 CENTS = 400
+DAY = timedelta(days=1)
+# Pasta in every second of 40 baskets, for half a year until a week ago.
+WEEKLY = Habit(NOW - timedelta(days=140), 20, Tally(20.0, NOW - timedelta(days=7)))
+PASTA_EATER = Known(
+    Profile(baskets=Tally(40.0, NOW - timedelta(days=7)), habits={"pasta": WEEKLY}),
+    Learnt(shares={"pasta": 0.1}),
+)
 
 
 def _expected(log_odds_gain: float) -> float:
@@ -35,6 +49,10 @@ def _look(kind: str = "viewed", category: str = "pasta", age_s: float = 0.0) -> 
     return Browsed(kind, category, NOW - timedelta(seconds=age_s))
 
 
+def _stating(opinion: Opinion, known: Known = NOTHING_KNOWN) -> Known:
+    return replace(known, profile=replace(known.profile, stated={"pasta": opinion}))
+
+
 def test_out_of_the_blue_one_in_a_hundred_responds() -> None:
     found = fit(a_situation(), CAMPAIGN)
 
@@ -42,19 +60,32 @@ def test_out_of_the_blue_one_in_a_hundred_responds() -> None:
     assert found.because == ("you are near it",)
 
 
-@pytest.mark.parametrize("kind", sorted(LOOK_WEIGHTS))
-def test_a_look_at_the_category_multiplies_the_odds_and_is_told(kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("viewed", "you viewed it in the app"),
+        ("searched", "you searched for it in the app"),
+        ("listed", "it is on your list"),
+        ("carted", "it is in your cart"),
+    ],
+)
+def test_a_look_at_the_category_multiplies_the_odds_and_is_told(kind: str, words: str) -> None:
     found = fit(a_situation(browsed=(_look(kind),)), CAMPAIGN)
 
     assert found.expected_cents == pytest.approx(_expected(LOOK_WEIGHTS[kind]))
-    assert found.because == ("you are near it", f"you {kind} it in the app")
+    assert found.because == ("you are near it", words)
 
 
-def test_carted_beats_listed_beats_searched_beats_viewed() -> None:
-    cents = [_cents(_look(kind)) for kind in ("viewed", "searched", "listed", "carted")]
+def test_fresh_browsing_beats_list_and_cart() -> None:
+    assert min(_cents(_look("viewed")), _cents(_look("searched"))) > max(
+        _cents(_look("listed")), _cents(_look("carted"))
+    )
 
-    assert cents == sorted(cents)
-    assert len(set(cents)) == 4
+
+def test_what_was_viewed_last_week_no_longer_beats_the_list_of_last_week() -> None:
+    week_s = 7 * 86_400.0
+
+    assert _cents(_look("viewed", age_s=week_s)) < _cents(_look("listed", age_s=week_s))
 
 
 def test_looks_at_other_things_change_nothing() -> None:
@@ -64,11 +95,14 @@ def test_looks_at_other_things_change_nothing() -> None:
     assert found.because == ("you are near it",)
 
 
-@pytest.mark.parametrize("days", [1, 2, 7])
-def test_interest_halves_each_day(days: int) -> None:
-    gain = LOOK_WEIGHTS["carted"] / 2**days
+@pytest.mark.parametrize("kind", sorted(LOOK_WEIGHTS))
+@pytest.mark.parametrize("half_lives", [1, 2, 7])
+def test_interest_halves_with_each_half_life(kind: str, half_lives: int) -> None:
+    gain = LOOK_WEIGHTS[kind] / 2**half_lives
 
-    assert _cents(_look("carted", age_s=days * HALF_LIFE_S)) == pytest.approx(_expected(gain))
+    assert _cents(_look(kind, age_s=half_lives * LOOK_HALF_LIVES_S[kind])) == pytest.approx(
+        _expected(gain)
+    )
 
 
 def test_a_look_from_a_clock_ahead_counts_as_one_now() -> None:
@@ -76,21 +110,36 @@ def test_a_look_from_a_clock_ahead_counts_as_one_now() -> None:
 
 
 def test_ten_looks_are_not_ten_times_as_keen() -> None:
-    assert _cents(*[_look("carted")] * 10) == pytest.approx(_expected(MAX_LOG_ODDS_GAIN))
+    assert _cents(*[_look("searched")] * 10) == pytest.approx(_expected(MAX_LOG_ODDS_GAIN))
 
 
-def test_the_strongest_reason_is_told() -> None:
-    looks = (_look("viewed"), _look("viewed"), _look("viewed"), _look("searched"))
+def test_however_many_signs_agree_the_gain_has_a_ceiling() -> None:
+    looks = (*[_look("searched")] * 10, *[_look("listed")] * 10)
 
-    assert fit(a_situation(browsed=looks), CAMPAIGN).because[1] == "you viewed it in the app"
+    found = fit(a_situation(browsed=looks), CAMPAIGN, PASTA_EATER)
+
+    assert found.expected_cents == pytest.approx(_expected(MAX_LOG_ODDS_GAIN))
 
 
-def test_browsing_counts_for_nothing_without_profiling_consent() -> None:
+def test_the_strongest_reason_is_told_first() -> None:
+    looks = (_look("viewed"), _look("viewed"), _look("searched"), _look("listed"))
+
+    found = fit(a_situation(browsed=looks), CAMPAIGN, PASTA_EATER)
+
+    assert found.because == (
+        "you are near it",
+        "you viewed it in the app",
+        "it is on your list",
+        "you buy it about every week",
+    )
+
+
+def test_browsing_and_habits_count_for_nothing_without_profiling_consent() -> None:
     situation = a_situation(browsed=(_look("carted"),))
     unprofiled = replace(situation.shopper, consents=NEEDED_IN_AISLE)
     assert Purpose.PROFILING not in unprofiled.consents
 
-    found = fit(replace(situation, shopper=unprofiled), CAMPAIGN)
+    found = fit(replace(situation, shopper=unprofiled), CAMPAIGN, PASTA_EATER)
 
     assert found == fit(a_situation(), CAMPAIGN)
 
@@ -99,3 +148,108 @@ def test_the_discount_is_taken_off_what_it_earns() -> None:
     dear = a_campaign(offer=Offer("t", "b", margin_cents=500, cost_cents=600))
 
     assert fit(a_situation(), dear).expected_cents == pytest.approx(-100 / 101)
+
+
+def test_each_message_of_the_week_costs_goodwill() -> None:
+    tired = a_situation(pressure=Pressure(0, 2, frozenset(), None))
+
+    assert fit(tired, CAMPAIGN).expected_cents == pytest.approx(_expected(0) - 2 * FATIGUE_CENTS)
+
+
+def test_a_habit_raises_the_odds_and_is_told() -> None:
+    found = fit(a_situation(), CAMPAIGN, PASTA_EATER)
+
+    assert found.expected_cents > 5 * _expected(0)
+    assert found.because == ("you are near it", "you buy it about every week")
+
+
+def test_who_never_buys_it_in_forty_baskets_is_left_in_peace() -> None:
+    never = Known(Profile(baskets=Tally(40.0, NOW)), Learnt(shares={"pasta": 0.1}))
+
+    assert fit(a_situation(), CAMPAIGN, never).expected_cents < _expected(-1.5)
+
+
+def test_bought_a_moment_ago_is_half_as_needed() -> None:
+    again = replace(WEEKLY, bought=Tally(20.0, NOW))
+    just = replace(PASTA_EATER, profile=replace(PASTA_EATER.profile, habits={"pasta": again}))
+
+    found = leaning((), just, {"pasta"}, NOW)
+
+    assert found.need == pytest.approx(0.5)
+    assert fit(a_situation(), CAMPAIGN, just).expected_cents == pytest.approx(
+        _expected(found.log_odds_gain) / 2
+    )
+
+
+def test_the_unwanted_is_worth_nothing_whatever_the_rest_says() -> None:
+    keen = a_situation(browsed=(_look("searched"),))
+
+    found = fit(keen, CAMPAIGN, _stating(Opinion.UNWANTED, PASTA_EATER))
+
+    assert found == Fit(0.0, ("you asked for no offers of this kind",))
+
+
+def test_one_unwanted_category_spoils_an_offer_for_several() -> None:
+    both = a_campaign(categories=frozenset({"pasta", "rice"}))
+
+    assert fit(a_situation(), both, _stating(Opinion.UNWANTED)).expected_cents == 0.0
+
+
+def test_the_wanted_beats_weak_inferences_and_not_strong_ones() -> None:
+    weak = fit(a_situation(), CAMPAIGN, _stating(Opinion.WANTED))
+    strong = fit(
+        a_situation(browsed=(_look("searched"), _look("viewed"))),
+        CAMPAIGN,
+        _stating(Opinion.WANTED),
+    )
+
+    assert weak.expected_cents == pytest.approx(_expected(WANTED_LOG_ODDS))
+    assert weak.because == ("you are near it", "you said that you like it")
+    assert strong.expected_cents == pytest.approx(_expected(MAX_LOG_ODDS_GAIN))
+
+
+def test_what_was_said_counts_without_profiling_consent() -> None:
+    situation = a_situation()
+    unprofiled = replace(situation.shopper, consents=NEEDED_IN_AISLE)
+    situation = replace(situation, shopper=unprofiled)
+
+    assert fit(situation, CAMPAIGN, _stating(Opinion.UNWANTED)).expected_cents == 0.0
+    assert fit(situation, CAMPAIGN, _stating(Opinion.WANTED)).because[1:] == (
+        "you said that you like it",
+    )
+
+
+def test_an_offer_for_several_categories_is_judged_by_the_best() -> None:
+    both = a_campaign(categories=frozenset({"pasta", "caviar"}))
+    known = replace(PASTA_EATER, learnt=Learnt(shares={"pasta": 0.1, "caviar": 0.1}))
+
+    assert fit(a_situation(), both, known) == fit(a_situation(), CAMPAIGN, known)
+
+
+def test_what_goes_with_the_cart_is_offered_with_that_reason() -> None:
+    pair = Association("tomatoes", "pasta", both=100, support=0.1, confidence=0.5, lift=3.0)
+    known = Known(learnt=Learnt(complements={"tomatoes": (pair,)}))
+    situation = a_situation(browsed=(_look("carted", "tomatoes"),))
+
+    found = fit(situation, CAMPAIGN, known)
+
+    assert found.expected_cents == pytest.approx(_expected(math.log(3)))
+    assert found.because == ("you are near it", "it goes with tomatoes in your cart")
+
+
+def test_the_cart_of_the_day_before_yesterday_calls_for_nothing() -> None:
+    pair = Association("tomatoes", "pasta", both=100, support=0.1, confidence=0.5, lift=3.0)
+    known = Known(learnt=Learnt(complements={"tomatoes": (pair,)}))
+    situation = a_situation(browsed=(_look("carted", "tomatoes", age_s=2 * 86_400),))
+
+    assert fit(situation, CAMPAIGN, known).because == ("you are near it",)
+
+
+def test_interest_runs_from_nothing_to_one() -> None:
+    looks = [_look("searched")] * 10
+
+    assert interest_level((), NOTHING_KNOWN, "pasta", NOW) == 0.0
+    assert 0.2 < interest_level((), PASTA_EATER, "pasta", NOW) < 1.0
+    assert interest_level(looks, PASTA_EATER, "pasta", NOW) == 1.0
+    assert interest_level(looks, _stating(Opinion.UNWANTED), "pasta", NOW) == 0.0
+    assert interest_level((), _stating(Opinion.WANTED), "pasta", NOW) == 1.0
