@@ -65,11 +65,15 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One side of a trial. squared_cents: the sum of the squares of the shoppers' margins."""
+    """One side of a trial.
+
+    earning: shoppers who brought any margin. squared_cents: the sum of their margins' squares.
+    """
 
     shoppers: int
     saw: int
     responders: int
+    earning: int
     margin_cents: int
     squared_cents: int
 
@@ -120,6 +124,7 @@ def sample(side: Iterable[Subject]) -> Sample:
         shoppers=len(side),
         saw=sum(one.saw for one in side),
         responders=sum(one.responded for one in side),
+        earning=sum(one.margin_cents != 0 for one in side),
         margin_cents=sum(one.margin_cents for one in side),
         squared_cents=sum(one.margin_cents**2 for one in side),
     )
