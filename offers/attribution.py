@@ -55,6 +55,10 @@ class Target:
     product_ids: frozenset[str] = frozenset()
     categories: frozenset[str] = frozenset()
 
+    def offers(self, bought: "Bought") -> bool:
+        """Whether this is something that the campaign offers."""
+        return bought.product_id in self.product_ids or bought.category in self.categories
+
 
 @dataclass(frozen=True, slots=True)
 class Dwelt:
@@ -92,6 +96,7 @@ class Returned:
     at: datetime
 
 
+# No two share an outcome_id, whatever their kind.
 Outcome = Dwelt | Bought | Returned
 
 
@@ -121,7 +126,8 @@ def followed(moment: Moment, outcomes: Iterable[Outcome], target: Target) -> dic
                 if outcome.zone_id in target.zone_ids and _lingered(moment, outcome):
                     found[outcome.outcome_id] = Window.SHELF
             case Bought():
-                if outcome.visit_id == moment.visit_id and is_after(moment, outcome, target):
+                here = outcome.visit_id == moment.visit_id and outcome.at >= moment.at
+                if here and target.offers(outcome):
                     found[outcome.outcome_id] = Window.BASKET
             case Returned():
                 if outcome.at > moment.at and outcome.visit_id != moment.visit_id:
@@ -133,12 +139,6 @@ def followed(moment: Moment, outcomes: Iterable[Outcome], target: Target) -> dic
         if following.at <= moment.at + RETURN_WITHIN:
             found[following.outcome_id] = Window.RETURN
     return found
-
-
-def is_after(moment: Moment, bought: Bought, target: Target) -> bool:
-    """Whether something that the campaign offers was bought, not before the moment."""
-    offered = bought.product_id in target.product_ids or bought.category in target.categories
-    return offered and bought.at >= moment.at
 
 
 def full_credit(

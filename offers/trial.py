@@ -20,7 +20,6 @@ from offers.attribution import (
     Target,
     Window,
     followed,
-    is_after,
 )
 from offers.intervals import Mean
 
@@ -32,8 +31,8 @@ SETTLED_AFTER: Final = timedelta(days=1)
 class Trial:
     """A question asked ahead: under one salt and one share, moments from `since` to `until`.
 
-    campaign_id: None asks it of all campaigns together, against the hold-out. control_share: of
-    the control group, or of the hold-out.
+    campaign_id: None asks it of all campaigns together, against the hold-out; margin is then of
+    everything bought. control_share: of the control group, or of the hold-out.
     """
 
     campaign_id: str | None
@@ -60,7 +59,7 @@ class Subject:
     is_control: bool
     saw: bool
     responded: bool
-    margin_cents: int  # of what the campaign offers, before discounts
+    margin_cents: int  # before discounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,15 +148,15 @@ def _subject(trial: Trial, moment: Moment, outcomes: list[Outcome], target: Targ
         margin_cents=sum(
             one.margin_cents
             for one in outcomes
-            if isinstance(one, Bought) and _earns(trial.goal, moment, one, target)
+            if isinstance(one, Bought) and _earns(trial, moment, one, target)
         ),
     )
 
 
-def _earns(goal: Window, moment: Moment, bought: Bought, target: Target) -> bool:
+def _earns(trial: Trial, moment: Moment, bought: Bought, target: Target) -> bool:
     """In the same visit; a campaign that brings people back also earns when they are."""
-    if not is_after(moment, bought, target):
+    if bought.at < moment.at or not (trial.campaign_id is None or target.offers(bought)):
         return False
     if bought.visit_id == moment.visit_id:
         return True
-    return goal is Window.RETURN and bought.at <= moment.at + RETURN_WITHIN
+    return trial.goal is Window.RETURN and bought.at <= moment.at + RETURN_WITHIN

@@ -134,14 +134,19 @@ def test_margin_is_of_the_visit_and_of_the_week_when_people_shall_return() -> No
         a_purchase("here too", margin_cents=-20, redeems="m1"),
         a_purchase("next visit", visit_id="visit-2", at=AT + 2 * DAY, margin_cents=70),
         a_purchase("too late", visit_id="visit-3", at=AT + 8 * DAY, margin_cents=1_000),
-        a_purchase("something else", product_id="soap", category="soap", margin_cents=1_000),
+        a_purchase("something else", product_id="soap", category="soap", margin_cents=9_000),
+        a_purchase("before", at=AT - SECOND, margin_cents=90_000),
+        a_purchase("another's", shopper_id="bob", margin_cents=90_000),
     ]
     here = _only(TRIAL, [a_moment()], lines)
     back = _only(replace(TRIAL, goal=Window.RETURN), [a_moment()], lines)
 
+    everything = _only(replace(TRIAL, campaign_id=None), [a_moment()], lines)
+
     assert here is not None
     assert back is not None
-    assert (here.margin_cents, back.margin_cents) == (280, 350)
+    assert everything is not None
+    assert (here.margin_cents, back.margin_cents, everything.margin_cents) == (280, 350, 9_280)
 
 
 @given(st.lists(st.integers(-500, 5_000), min_size=2, max_size=50))
@@ -248,6 +253,13 @@ def test_as_many_as_needed_make_the_interval_as_narrow_as_promised() -> None:
     assert effect.high == pytest.approx(NARROW_ENOUGH * 0.05, rel=0.03)
     assert shoppers_needed(0.9, 0.1) == LEAST_SHOPPERS * 10
     assert shoppers_needed(0.0, 0.1) is None
+
+
+@pytest.mark.parametrize(
+    ("rate", "needed"), [(0.01, 16_903), (0.05, 3_244), (0.1, 1_537), (0.2, 1_000)]
+)
+def test_docs_worth_md_says_how_many_are_needed(rate: float, needed: int) -> None:
+    assert shoppers_needed(rate, 0.1) == needed
 
 
 @pytest.mark.parametrize(
