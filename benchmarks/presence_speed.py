@@ -4,12 +4,9 @@ Run from the root of the repository: `make bench-presence`.
 """
 
 import json
-import os
 import platform
-import resource
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -22,6 +19,7 @@ from beacons.heard import Heard
 from beacons.presence import PresenceModel, PresenceState, step
 from beacons.zone_events import ZoneEvent
 from benchmarks.baselines import NearestWithHysteresis
+from benchmarks.machine import STATM, one_core, processor, rss_mb
 from benchmarks.object_loop import ObjectLoop
 from benchmarks.presence_crowd import MIX, WINDOW_S, PresenceCrowd
 from benchmarks.text_table import number, table
@@ -38,7 +36,6 @@ LOOP_MEASURED_S: Final = 5.0
 REQUIRED_PER_S: Final = 50_000
 AIM_PER_S: Final = 150_000
 MOST_RSS_MB: Final = 300
-STATM: Final = Path("/proc/self/statm")
 
 Step = Callable[[Sequence[Heard], float], Sequence[ZoneEvent]]
 
@@ -94,11 +91,11 @@ def main(minutes: float, sizes: tuple[int, ...], json_file: Path | None) -> None
     if not STATM.is_file():
         raise click.UsageError(f"memory is read from {STATM}, which only Linux has")
     sizes = tuple(sorted(sizes or SIZES))
-    click.echo(f"{_processor()}, one core; Python {platform.python_version()},"
+    click.echo(f"{processor()}, one core; Python {platform.python_version()},"
                f" numpy {np.__version__}; virtual time, CPU time")  # fmt: skip
     click.echo(f"supermarket of 30 x 20 m, 12 gateways; {MIX}\n")
     before_mb = rss_mb()
-    with _one_core():
+    with one_core():
         rows = long_run(sizes[0], minutes)
         rows += [presence_speed(handsets) for handsets in sizes[1:]]
         rows += [loop_speed(sizes[0]), nearest_speed(sizes[0])]
@@ -180,39 +177,11 @@ def play(take_in: Step, crowd: PresenceCrowd, lasts_s: float, handsets: int, nam
     )
 
 
-def rss_mb() -> float:
-    """Memory that this process holds now."""
-    pages = int(STATM.read_text().split()[1])
-    return pages * resource.getpagesize() / 1e6
-
-
 def _presence(crowd: PresenceCrowd, handsets: int) -> Step:
     model = PresenceModel([crowd.plan])
     # Those who have left are tracked for a while longer.
     state = PresenceState(model, ceiling=2 * handsets)
     return lambda heard, now_s: step(model, state, heard, now_s)
-
-
-@contextmanager
-def _one_core() -> Iterator[None]:
-    """This thread stays on one core, where a system lets it. The Makefile sees to it that numpy's
-    libraries start no others; were there any, CPU time would count them."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(allowed)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, allowed)
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def _table(rows: Sequence[Speed]) -> str:

@@ -38,6 +38,7 @@ from db.redis_server import embedded_redis
 from engine.fcm import FcmTransport
 from engine.fcm_credential import service_account
 from engine.identities import Identities
+from engine.live_campaigns import LiveCampaigns
 from engine.owning import load_store_engine, write_news
 from engine.push import Sender, claim_due
 from engine.run import OVERLAP, refresh_identities
@@ -157,7 +158,9 @@ async def rehearse_fast(
             clock=clock,
             database=database,
             live=live,
-            store=await load_store_engine(database, floor.store_id, identities, clock),
+            store=await load_store_engine(
+                database, floor.store_id, identities, LiveCampaigns(clock), clock
+            ),
             identities=identities,
             sender=Sender(database, live, transport, clock),
             gateways=FastGateways(floor, namespace, outage),

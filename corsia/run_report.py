@@ -60,7 +60,7 @@ async def records_of(
     async with database.read() as tx:
         salt = await stores.control_salt(tx, store_id)
         plan = await stores.load_store(tx, store_id)
-        live = [one.campaign for one in await campaigns.live_candidates(tx)]
+        live = [one.campaign for one in await campaigns.live_campaigns(tx)]
         decided = (
             await tx.execute(
                 select(

@@ -4,13 +4,16 @@ import logging
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import select, update
+from sqlalchemy import and_, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.connect import insert_once
-from db.tables import campaigns
+from db.tables import campaigns, catalogue_version, stops
+from offers.audience_text import parse
+from offers.audience_tokens import AudienceError
 from offers.campaign import Campaign, Status
-from offers.situation import Candidate
+from offers.catalogue import Live
+from offers.stops import Scope
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +30,19 @@ async def save_campaign(tx: AsyncConnection, campaign: Campaign, now: datetime) 
         await tx.execute(
             update(campaigns).where(campaigns.c.id == campaign.campaign_id).values(row)
         )
+    await changed(tx)
+
+
+async def changed(tx: AsyncConnection) -> None:
+    """What may be sent is another now."""
+    if not await insert_once(tx, catalogue_version, {"id": 1, "version": 1}):
+        await tx.execute(update(catalogue_version).values(version=catalogue_version.c.version + 1))
+
+
+async def version(tx: AsyncConnection) -> int:
+    """A number that moves with each change of what may be sent."""
+    found: int | None = await tx.scalar(select(catalogue_version.c.version))
+    return found or 0
 
 
 async def load_campaigns(tx: AsyncConnection) -> list[Campaign]:
@@ -41,7 +57,7 @@ async def load_campaign(tx: AsyncConnection, campaign_id: str) -> Campaign | Non
     return None if document is None else msgspec.convert(document, Campaign)
 
 
-async def live_candidates(tx: AsyncConnection) -> list[Candidate]:
+async def live_campaigns(tx: AsyncConnection) -> list[Live]:
     """Every live campaign with what it has sent, in the order of its id.
 
     One that this code cannot read (another version wrote it) is left out: it must not keep the
@@ -55,14 +71,33 @@ async def live_candidates(tx: AsyncConnection) -> list[Candidate]:
     found = []
     for row in rows:
         try:
-            found.append(Candidate(msgspec.convert(row.document, Campaign), row.sends))
-        except msgspec.ValidationError:
+            campaign = msgspec.convert(row.document, Campaign)
+            audience = parse(campaign.audience) if campaign.audience else None
+            found.append(Live(campaign, row.sends, audience))
+        except (msgspec.ValidationError, AudienceError):
             log.warning("campaign cannot be read and is left out", extra={"campaign": row.id})
     return found
 
 
-async def spend(tx: AsyncConnection, campaign: Campaign) -> bool:
-    """Count one send of the campaign; False when its budget is spent or it is not live."""
+async def sends_of_live(tx: AsyncConnection) -> dict[str, int]:
+    """What each live campaign has sent."""
+    rows = await tx.execute(
+        select(campaigns.c.id, campaigns.c.sends).where(campaigns.c.status == Status.LIVE.value)
+    )
+    return {row.id: row.sends for row in rows}
+
+
+async def spend(tx: AsyncConnection, campaign: Campaign, store_id: str) -> bool:
+    """Count one send of the campaign in a store; False when its budget is spent, it is not live, or
+    an operator has stopped it.
+    """
+    thrown = select(stops.c.scope).where(
+        or_(
+            stops.c.scope == Scope.EVERYTHING.value,
+            and_(stops.c.scope == Scope.STORE.value, stops.c.target == store_id),
+            and_(stops.c.scope == Scope.CAMPAIGN.value, stops.c.target == campaign.campaign_id),
+        )
+    )
     within = (
         campaigns.c.sends < campaign.budget_sends
         if campaign.budget_sends is not None
@@ -74,6 +109,7 @@ async def spend(tx: AsyncConnection, campaign: Campaign) -> bool:
             campaigns.c.id == campaign.campaign_id,
             campaigns.c.status == Status.LIVE.value,
             within,
+            ~exists(thrown),
         )
         .values(sends=campaigns.c.sends + 1)
     )

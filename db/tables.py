@@ -184,6 +184,26 @@ campaigns: Final = Table(
     CheckConstraint("sends >= 0", name="sends_not_negative"),
 )
 
+# Moves with each change of what may be sent, so that whoever keeps the campaigns in memory reads
+# one number to know whether they are still the same.
+catalogue_version: Final = Table(
+    "catalogue_version",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("version", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)
+# The kill switches that are thrown. target: of scope store or campaign its id, else empty.
+stops: Final = Table(
+    "stops",
+    metadata,
+    Column("scope", String(16), primary_key=True),
+    Column("target", String(64), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("why", String(200), nullable=False),
+    CheckConstraint("scope in ('everything', 'store', 'campaign')", name="scope_known"),
+)
+
 # --- who --------------------------------------------------------------------------------------
 shoppers: Final = Table(
     "shoppers",

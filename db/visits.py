@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.ids import new_id
@@ -123,6 +123,29 @@ async def open_stays(tx: AsyncConnection, store_id: str) -> dict[str, str]:
         .order_by(zone_visits.c.id)
     )
     return {row.handset_id: row.zone_id for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class VisitsOf:
+    """A shopper's visits. count: the present one included; before_at: when the one before began."""
+
+    count: int
+    before_at: datetime | None
+
+
+async def visits_of(tx: AsyncConnection, shopper_id: str) -> VisitsOf:
+    """How often the shopper has been in whichever store."""
+    count: int | None = await tx.scalar(
+        select(func.count()).select_from(visits).where(visits.c.shopper_id == shopper_id)
+    )
+    before_at: datetime | None = await tx.scalar(
+        select(visits.c.entered_at)
+        .where(visits.c.shopper_id == shopper_id)
+        .order_by(visits.c.entered_at.desc())
+        .offset(1)
+        .limit(1)
+    )
+    return VisitsOf(count or 0, before_at)
 
 
 async def can_visit(tx: AsyncConnection, shopper_id: str) -> bool:

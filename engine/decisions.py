@@ -8,16 +8,20 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from beacons.zone_events import Dwelling
-from db import browsing, campaigns, consents, decisions, handsets, outbox
+from db import browsing, campaigns, consents, decisions, handsets, outbox, visits
 from db.decisions import StoredDecision
+from db.handsets import Handset
 from db.ids import new_id
 from db.live import Live, SentBefore
-from db.visits import Visit
+from db.visits import Visit, VisitsOf
+from engine.live_campaigns import LiveCampaigns
 from engine.plan import EnginePlan
+from offers.audience_fields import Facts
+from offers.audience_keys import keys_of
 from offers.decide import decide
 from offers.pressure import DEFAULT_LIMITS
 from offers.situation import (
-    Candidate,
+    Browsed,
     Decision,
     Hold,
     Moment,
@@ -57,6 +61,7 @@ async def decide_here(
     visit: Visit,
     dwelling: Dwelling,
     now: datetime,
+    shelf: LiveCampaigns,
     reserved: list[Reserved],
 ) -> Taken | None:
     """Decide for one shopper in one zone, and store it; None when the shopper is unknown by now.
@@ -70,18 +75,21 @@ async def decide_here(
     targets = await handsets.push_targets_of(tx, visit.shopper_id)
     allowed = await consents.standing_consents(tx, visit.shopper_id)
     known = await decisions.sends_since(tx, visit.shopper_id, now)
+    browsed: tuple[Browsed, ...] | None = None
+    if Purpose.PROFILING in allowed:
+        browsed = await browsing.recent(tx, visit.shopper_id, now - BROWSED_WITHIN)
+    facts = _facts(handset, await visits.visits_of(tx, visit.shopper_id), browsed, now)
+    store_id, zone = plan.store.store_id, plan.zones[dwelling.zone_id]
     situation = Situation(
         shopper=ShopperView(
             visit.shopper_id, handset.country, allowed, has_push_target=bool(targets)
         ),
+        facts=facts,
         moment=_moment(plan, visit, dwelling, now),
-        browsed=(
-            await browsing.recent(tx, visit.shopper_id, now - BROWSED_WITHIN)
-            if Purpose.PROFILING in allowed
-            else ()
-        ),
+        browsed=browsed or (),
         pressure=_pressure(known, visit, await decisions.campaigns_of_visit(tx, visit.visit_id)),
-        candidates=_candidates(await campaigns.live_candidates(tx), plan, dwelling.zone_id),
+        candidates=shelf.catalogue.find(store_id, zone.zone_id, zone.tags, keys_of(facts)),
+        stops=shelf.stops,
         now=now,
         local=plan.local(now),
         control_salt=plan.control_salt,
@@ -93,7 +101,9 @@ async def decide_here(
         if await live.reserve(visit.shopper_id, wanted, known, DEFAULT_LIMITS):
             reserved.append(Reserved(visit.shopper_id, wanted))
             # The budget is one conditional UPDATE, so it holds across all stores.
-            if not await campaigns.spend(tx, taken.campaign):
+            if await campaigns.spend(tx, taken.campaign, store_id):
+                shelf.catalogue.sent(taken.campaign.campaign_id)
+            else:
                 await live.release(visit.shopper_id, wanted)
                 taken = _lost_race(taken)
         else:
@@ -129,9 +139,23 @@ def _pressure(known: list[SentBefore], visit: Visit, in_visit: frozenset[str]) -
     )
 
 
-def _candidates(live: list[Candidate], plan: EnginePlan, zone_id: str) -> tuple[Candidate, ...]:
-    store_id, tags = plan.store.store_id, plan.zones[zone_id].tags
-    return tuple(one for one in live if one.campaign.is_for(store_id, zone_id, tags))
+def _facts(
+    handset: Handset, seen: VisitsOf, browsed: tuple[Browsed, ...] | None, now: datetime
+) -> Facts:
+    """What an audience may ask. browsed: None without the consent to look; the rest of a profile is
+    not known yet."""
+    looks: dict[str, dict[str, datetime]] = {}
+    for one in browsed or ():
+        kinds = looks.setdefault(one.category, {})
+        kinds[one.kind] = max(one.at, kinds.get(one.kind, one.at))
+    return Facts(
+        country=handset.country,
+        locale=handset.locale,
+        platforms=frozenset({handset.platform}),
+        visits=seen.count,
+        days_since_visit=None if seen.before_at is None else (now - seen.before_at).days,
+        browsing=None if browsed is None else looks,
+    )
 
 
 def _lost_race(send: Send) -> Hold:
@@ -170,6 +194,8 @@ def _seen(situation: Situation) -> dict[str, Any]:
         {
             "consents": sorted(situation.shopper.consents),
             "country": situation.shopper.country,
+            "facts": _told(situation.facts),
+            "candidates": len(situation.candidates),
             "has_push_target": situation.shopper.has_push_target,
             "moment": situation.moment,
             "pressure": situation.pressure,
@@ -178,3 +204,14 @@ def _seen(situation: Situation) -> dict[str, Any]:
         }
     )
     return seen
+
+
+def _told(facts: Facts) -> dict[str, Any]:
+    """The facts that an audience could ask for, but for what may have to be forgotten."""
+    known = {
+        "locale": facts.locale,
+        "platforms": sorted(facts.platforms or ()),
+        "visits": facts.visits,
+        "days_since_visit": facts.days_since_visit,
+    }
+    return {name: value for name, value in known.items() if value is not None}

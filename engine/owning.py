@@ -17,6 +17,7 @@ from db.ids import new_id
 from db.live import CHECKPOINT_MAX_BYTES, Live, StreamEntry
 from engine.dwell import keep_dwell
 from engine.identities import Identities
+from engine.live_campaigns import LiveCampaigns
 from engine.plan import EnginePlan, PlanVersion, engine_plan, plan_version, read_plan
 from engine.store import StoreEngine
 
@@ -35,7 +36,12 @@ UNACKNOWLEDGED_MAX: Final = 5_000
 
 
 async def own_store(
-    store_id: str, database: Database, live: Live, identities: Identities, clock: Clock
+    store_id: str,
+    database: Database,
+    live: Live,
+    identities: Identities,
+    campaigns: LiveCampaigns,
+    clock: Clock,
 ) -> None:
     """Wait for the store's lease, work while we hold it, and begin again when it is lost."""
     me = new_id()
@@ -44,7 +50,7 @@ async def own_store(
             try:
                 if await live.hold_lease(store_id, me):
                     log.info("store taken", extra={"store": store_id})
-                    await _work(store_id, me, database, live, identities, clock)
+                    await _work(store_id, me, database, live, identities, campaigns, clock)
                     log.info("store lost to another engine", extra={"store": store_id})
             except* (RedisError, PlanError, *DATABASE_ERRORS) as group:
                 for error in group.exceptions:
@@ -59,7 +65,11 @@ async def own_store(
 
 
 async def load_store_engine(
-    database: Database, store_id: str, identities: Identities, clock: Clock
+    database: Database,
+    store_id: str,
+    identities: Identities,
+    campaigns: LiveCampaigns,
+    clock: Clock,
 ) -> StoreEngine:
     """The store's engine as SQL knows it: its plan, its open visits, how far spools were read.
 
@@ -68,7 +78,7 @@ async def load_store_engine(
     plan = await _ready_plan(database, store_id)
     now = clock.now()
     async with database.begin() as tx:
-        store = StoreEngine(plan, identities, await gateways.progress(tx), now)
+        store = StoreEngine(plan, identities, campaigns, await gateways.progress(tx), now)
         open_visits = await visits.open_visits(tx, store_id)
         for stale in store.resume(open_visits, await visits.open_stays(tx, store_id), now):
             await visits.close_visit(tx, stale.visit_id, stale.last_heard_at)
@@ -79,6 +89,8 @@ async def write_news(store: StoreEngine, database: Database, live: Live, now: da
     """Write what has happened and wake the push workers for what is to be sent."""
     if not store.has_news():
         return
+    if store.is_to_decide():
+        await store.campaigns.refresh(database)
     try:
         async with database.begin() as tx:
             taken = await store.write(tx, live, now)
@@ -96,6 +108,7 @@ async def _work(
     database: Database,
     live: Live,
     identities: Identities,
+    campaigns: LiveCampaigns,
     clock: Clock,
 ) -> None:
     """Work until another engine has the store.
@@ -104,7 +117,8 @@ async def _work(
     """
     async with asyncio.TaskGroup() as tasks:
         loading = tasks.create_task(
-            load_store_engine(database, store_id, identities, clock), name=f"load {store_id}"
+            load_store_engine(database, store_id, identities, campaigns, clock),
+            name=f"load {store_id}",
         )
         holding = tasks.create_task(_hold(store_id, me, live, clock), name=f"lease {store_id}")
         await asyncio.wait([loading, holding], return_when=asyncio.FIRST_COMPLETED)

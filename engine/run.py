@@ -13,6 +13,7 @@ from db.connect import DATABASE_ERRORS, Database, open_database
 from db.live import open_live
 from db.sealing import SealError, unseal
 from engine.identities import Identities, Owner
+from engine.live_campaigns import LiveCampaigns
 from engine.owning import own_store
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ async def run_engine(settings: Settings, clock: Clock) -> None:
         asyncio.TaskGroup() as tasks,
     ):
         identities = Identities(settings.tenant)
+        campaigns = LiveCampaigns(clock)
         key = data_key(settings)
         await refresh_identities(database, identities, key, None)
         tasks.create_task(_keep_identities(database, identities, key, clock), name="identities")
@@ -42,7 +44,7 @@ async def run_engine(settings: Settings, clock: Clock) -> None:
             for store_id in await _stores(database):
                 if store_id not in known:
                     known.add(store_id)
-                    work = own_store(store_id, database, live, identities, clock)
+                    work = own_store(store_id, database, live, identities, campaigns, clock)
                     tasks.create_task(work, name=f"store {store_id}")
             await clock.sleep(STORES_EVERY_S)
 

@@ -28,6 +28,7 @@ from engine.canaries import Canaries
 from engine.decisions import Reserved, Taken, decide_here
 from engine.identities import Identities, Owner
 from engine.intake import Intake, Used
+from engine.live_campaigns import LiveCampaigns
 from engine.plan import EnginePlan
 from engine.resumed import RESUME_WITHIN, Resumed
 
@@ -46,10 +47,13 @@ class StoreEngine:
         self,
         plan: EnginePlan,
         identities: Identities,
+        campaigns: LiveCampaigns,
         progress: Sequence[gateways.Progress],
         now: datetime,
     ) -> None:
+        """campaigns: refreshed before each `write` that `is_to_decide`."""
         self.plan = plan
+        self.campaigns = campaigns
         self.state = PresenceState(plan.model)
         self.canaries = Canaries(plan.gateway_ids, now.timestamp())
         self.counts: Counter[str] = Counter()
@@ -188,6 +192,10 @@ class StoreEngine:
         """Whether there is anything to write."""
         return bool(self._used or self._unwritten)
 
+    def is_to_decide(self) -> bool:
+        """Whether the news holds something that a decision is taken on."""
+        return any(isinstance(event, Dwelling) for event in self._unwritten)
+
     def picture(self) -> dict[str, Here]:
         """Where everybody is, for the live view and the check before a push."""
         return {
@@ -227,7 +235,9 @@ class StoreEngine:
                     # It waited for a database that was away: who knows where they are now.
                     self.counts["dwells_too_old"] += 1
                     return None
-                return await decide_here(tx, live, self.plan, visit, event, now, self._reserved)
+                return await decide_here(
+                    tx, live, self.plan, visit, event, now, self.campaigns, self._reserved
+                )
             case Left():
                 await visits.leave_zones(tx, visit.visit_id, at)
                 await visits.heard_until(tx, visit.visit_id, at)

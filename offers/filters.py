@@ -8,6 +8,7 @@ from datetime import timedelta
 from hashlib import blake2b
 from typing import Final
 
+from offers.audience_checks import passes
 from offers.campaign import Campaign, Status
 from offers.pressure import Limits
 from offers.situation import Candidate, Reason, Situation, ZoneRole
@@ -23,6 +24,10 @@ MIN_RESIDUAL_DWELL_S: Final = 5.0
 
 MomentFilter = Callable[[Situation, Limits], bool]
 CampaignFilter = Callable[[Situation, Candidate], bool]
+
+
+def is_stopped(s: Situation, _limits: Limits) -> bool:
+    return s.stops.silences(s.moment.store_id)
 
 
 def lacks_consent(s: Situation, _limits: Limits) -> bool:
@@ -66,8 +71,16 @@ def is_cooling_down(s: Situation, limits: Limits) -> bool:
     return last is not None and s.now < last + timedelta(seconds=limits.cool_down_s)
 
 
+def campaign_is_stopped(s: Situation, c: Candidate) -> bool:
+    return c.campaign.campaign_id in s.stops.campaign_ids
+
+
 def is_not_live(_s: Situation, c: Candidate) -> bool:
     return c.campaign.status is not Status.LIVE
+
+
+def is_outside_audience(s: Situation, c: Candidate) -> bool:
+    return c.audience is not None and not passes(c.audience, s.facts, s.now)
 
 
 def is_outside_dates(s: Situation, c: Candidate) -> bool:
@@ -94,6 +107,7 @@ def is_in_control_group(s: Situation, c: Candidate) -> bool:
 
 
 MOMENT_FILTERS: Final[tuple[tuple[Reason, MomentFilter], ...]] = (
+    (Reason.STOPPED, is_stopped),
     (Reason.NO_CONSENT, lacks_consent),
     (Reason.COUNTRY_UNKNOWN, country_is_unknown),
     (Reason.NO_PUSH_TARGET, lacks_push_target),
@@ -106,7 +120,9 @@ MOMENT_FILTERS: Final[tuple[tuple[Reason, MomentFilter], ...]] = (
     (Reason.COOL_DOWN, is_cooling_down),
 )
 CAMPAIGN_FILTERS: Final[tuple[tuple[Reason, CampaignFilter], ...]] = (
+    (Reason.CAMPAIGN_STOPPED, campaign_is_stopped),
     (Reason.NOT_LIVE, is_not_live),
+    (Reason.OUTSIDE_AUDIENCE, is_outside_audience),
     (Reason.OUTSIDE_DATES, is_outside_dates),
     (Reason.OUTSIDE_HOURS, is_outside_hours),
     (Reason.BUDGET_SPENT, budget_is_spent),

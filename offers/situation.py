@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
 
+from offers.audience_checks import Checks
+from offers.audience_fields import Facts
 from offers.campaign import Campaign
+from offers.stops import Stops
 from shoppers.consent import Purpose
 
 
@@ -59,10 +62,11 @@ class Pressure:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A campaign of this zone, with what has been spent of it."""
+    """A campaign of this zone, what has been spent of it, and whom it is for (None: everybody)."""
 
     campaign: Campaign
     sends: int
+    audience: Checks | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +74,12 @@ class Situation:
     """All that a decision depends on. Equal situations give equal decisions."""
 
     shopper: ShopperView
+    facts: Facts
     moment: Moment
     browsed: tuple[Browsed, ...]
     pressure: Pressure
     candidates: tuple[Candidate, ...]
+    stops: Stops
     now: datetime
     local: datetime  # `now` in the store's own time
     control_salt: str
@@ -83,6 +89,7 @@ class Reason(StrEnum):
     """Why a campaign was not sent. The names are stored and shown: never renamed."""
 
     NO_CAMPAIGN = "no_campaign"
+    STOPPED = "stopped"  # by an operator: everything, or this store
     NO_CONSENT = "no_consent"
     COUNTRY_UNKNOWN = "country_unknown"
     NO_PUSH_TARGET = "no_push_target"
@@ -90,7 +97,9 @@ class Reason(StrEnum):
     UNSURE_PLACE = "unsure_place"
     VISIT_TOO_YOUNG = "visit_too_young"
     LEAVING_SOON = "leaving_soon"
+    CAMPAIGN_STOPPED = "campaign_stopped"
     NOT_LIVE = "not_live"
+    OUTSIDE_AUDIENCE = "outside_audience"
     OUTSIDE_DATES = "outside_dates"
     OUTSIDE_HOURS = "outside_hours"
     BUDGET_SPENT = "budget_spent"

@@ -8,7 +8,7 @@ from config.clock import VirtualClock
 from db import campaigns
 from db.connect import Database
 from offers.campaign import Campaign, Hours, Status, Tier
-from offers.situation import Candidate
+from offers.catalogue import Live
 from tests.offers.situations import a_campaign
 
 FULL = a_campaign(
@@ -29,12 +29,12 @@ async def _save(database: Database, clock: VirtualClock, *saved: Campaign) -> No
 
 async def _spend(database: Database, campaign: Campaign) -> bool:
     async with database.begin() as tx:
-        return await campaigns.spend(tx, campaign)
+        return await campaigns.spend(tx, campaign, "store-1")
 
 
-async def _live(database: Database) -> list[Candidate]:
+async def _live(database: Database) -> list[Live]:
     async with database.read() as tx:
-        return await campaigns.live_candidates(tx)
+        return await campaigns.live_campaigns(tx)
 
 
 async def test_a_campaign_comes_back_as_it_was_saved(
@@ -61,7 +61,7 @@ async def test_saving_again_keeps_what_was_spent(database: Database, clock: Virt
 
     await _save(database, clock, replace(FULL, name="New"))
 
-    assert await _live(database) == [Candidate(replace(FULL, name="New"), sends=1)]
+    assert await _live(database) == [Live(replace(FULL, name="New"), sends=1)]
 
 
 async def test_twenty_concurrent_spenders_never_exceed_the_budget(
@@ -117,5 +117,5 @@ async def test_a_campaign_paused_meanwhile_spends_nothing(
     assert not await _spend(database, FULL)
 
 
-def _ids(candidates: list[Candidate]) -> list[str]:
+def _ids(candidates: list[Live]) -> list[str]:
     return [one.campaign.campaign_id for one in candidates]

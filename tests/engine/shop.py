@@ -22,6 +22,7 @@ from db.handsets import PushTarget
 from db.live import Live, StreamEntry
 from db.sealing import seal
 from engine.identities import Identities
+from engine.live_campaigns import LiveCampaigns
 from engine.owning import load_store_engine, write_news
 from engine.run import refresh_identities
 from engine.store import StoreEngine
@@ -108,7 +109,7 @@ class Shop:
         self.identities = Identities(TENANT)
         await self.learn()
         self._engine = await load_store_engine(
-            self.database, self.store_id, self.identities, self.clock
+            self.database, self.store_id, self.identities, LiveCampaigns(self.clock), self.clock
         )
         checkpoint = await self.live.checkpoint(self.store_id)
         if checkpoint is not None:

@@ -14,6 +14,7 @@ from db.handsets import register
 from db.stays import LEARNED_FROM
 from db.tables import decisions
 from engine.dwell import LEARN_EVERY_S, RETRY_S, keep_dwell, learn_dwell
+from engine.live_campaigns import LiveCampaigns
 from engine.owning import own_store
 from tests.engine.shop import IN_A, Shop, eventually
 
@@ -64,7 +65,14 @@ async def test_an_engine_decides_by_what_the_store_has_seen(
     caplog.set_level(logging.INFO)
     await _remember(shop, 100.0, shop.clock.now() - timedelta(days=1))
     phone = await shop.phone()
-    work = own_store(shop.store_id, shop.database, shop.live, shop.identities, shop.clock)
+    work = own_store(
+        shop.store_id,
+        shop.database,
+        shop.live,
+        shop.identities,
+        LiveCampaigns(shop.clock),
+        shop.clock,
+    )
     engine = asyncio.create_task(work, name="engine")
     try:
 

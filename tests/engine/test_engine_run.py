@@ -21,6 +21,7 @@ from db.tables import decisions, gateway_progress, sends, visits, zone_visits
 from db.tables import shoppers as shopper_rows
 from engine.identities import Identities
 from engine.jobs import run_jobs
+from engine.live_campaigns import LiveCampaigns
 from engine.owning import own_store
 from engine.run import refresh_identities, run_engine
 from tests.engine.shop import GATEWAYS, IN_A, KEY, STORE, TENANT, Phone, Shop, a_shop, eventually
@@ -44,7 +45,12 @@ async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task
 
 def owning(shop: Shop, identities: Identities | None = None) -> Coroutine[Any, Any, None]:
     return own_store(
-        shop.store_id, shop.database, shop.live, identities or shop.identities, shop.clock
+        shop.store_id,
+        shop.database,
+        shop.live,
+        identities or shop.identities,
+        LiveCampaigns(shop.clock),
+        shop.clock,
     )
 
 
@@ -381,7 +387,9 @@ async def test_without_redis_an_engine_waits_and_stops_when_told(
     sqlite_database: Database, clock: VirtualClock, tmp_path: Path
 ) -> None:
     async with open_live(f"unix://{tmp_path}/none.sock") as live:
-        work = own_store(STORE, sqlite_database, live, Identities(TENANT), clock)
+        work = own_store(
+            STORE, sqlite_database, live, Identities(TENANT), LiveCampaigns(clock), clock
+        )
         async with running(work) as process:
             await clock.advance(5)
             assert not process.done()
@@ -390,7 +398,7 @@ async def test_without_redis_an_engine_waits_and_stops_when_told(
 
 async def test_without_a_database_an_engine_waits(clock: VirtualClock, live: Live) -> None:
     async with open_database("postgresql+asyncpg://corsia@127.0.0.1:1/corsia") as database:
-        work = own_store(STORE, database, live, Identities(TENANT), clock)
+        work = own_store(STORE, database, live, Identities(TENANT), LiveCampaigns(clock), clock)
         async with running(work) as process:
 
             async def has_tried() -> bool:

@@ -103,7 +103,7 @@ async def bench(sqlite_database: Database, live: Live, clock: VirtualClock) -> A
     await a_store(sqlite_database, now)
     async with sqlite_database.begin() as tx:
         person = await a_person(tx, now, target=FID)
-        assert await campaigns.spend(tx, a_campaign())
+        assert await campaigns.spend(tx, a_campaign(), STORE)
         decision_id = await a_send(tx, person, now)
     sent = SentBefore(decision_id, "pasta", person.visit_id, now)
     assert await live.reserve(person.shopper_id, sent, [], DEFAULT_LIMITS)

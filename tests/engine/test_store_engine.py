@@ -13,6 +13,7 @@ from db import consents, handsets
 from db import visits as visit_rows
 from db.live import WAKE
 from db.tables import campaigns, decisions, gateway_progress, outbox, sends, visits, zone_visits
+from engine.live_campaigns import LiveCampaigns
 from engine.owning import load_store_engine
 from offers.pressure import DEFAULT_LIMITS
 from shoppers.consent import Grant, Purpose
@@ -488,7 +489,9 @@ async def test_the_progress_of_every_spool_is_read_at_the_start(shop: Shop) -> N
     phone = await shop.phone()
     await shop.spend(2, {phone: IN_A})
 
-    engine = await load_store_engine(shop.database, shop.store_id, shop.identities, shop.clock)
+    engine = await load_store_engine(
+        shop.database, shop.store_id, shop.identities, LiveCampaigns(shop.clock), shop.clock
+    )
 
     assert engine._intake._last_seq == {(f"shop-{n}", BOOT): 2 for n in range(len(GATEWAYS))}
 

@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from offers.audience_fields import Facts
 from offers.campaign import Campaign, Offer, Status, Tier
 from offers.situation import Candidate, Moment, Pressure, ShopperView, Situation, ZoneRole
+from offers.stops import Stops
 from shoppers.consent import Purpose
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)  # a Saturday; 11:00 in Rome
@@ -33,6 +35,7 @@ def a_situation(*campaigns: Campaign, **changes: Any) -> Situation:
     """A consenting shopper who has stopped in an aisle, and one campaign unless given others."""
     situation = Situation(
         shopper=ShopperView("shopper-1", "IT", frozenset(Purpose), has_push_target=True),
+        facts=Facts(),
         moment=Moment(
             store_id="store-1",
             zone_id="aisle-7",
@@ -45,6 +48,7 @@ def a_situation(*campaigns: Campaign, **changes: Any) -> Situation:
         browsed=(),
         pressure=Pressure(0, 0, frozenset(), None),
         candidates=tuple(Candidate(one, sends=0) for one in campaigns or (a_campaign(),)),
+        stops=Stops(),
         now=NOW,
         local=NOW.astimezone(ZoneInfo("Europe/Rome")),
         control_salt="salt",

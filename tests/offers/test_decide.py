@@ -7,6 +7,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from offers.audience_fields import Facts
 from offers.campaign import Offer, Status, Tier
 from offers.decide import WEIGHED_MAX, decide
 from offers.filters import reasons_against, reasons_for_silence
@@ -24,6 +25,7 @@ from offers.situation import (
     Situation,
     ZoneRole,
 )
+from offers.stops import Stops
 from shoppers.consent import Purpose
 from tests.offers.situations import NOW, a_campaign, a_situation
 
@@ -200,6 +202,7 @@ _SITUATIONS = st.builds(
         st.frozensets(st.sampled_from(Purpose), min_size=1),
         has_push_target=st.sampled_from([True, True, False]),
     ),
+    facts=st.just(Facts()),
     moment=st.builds(
         Moment,
         store_id=st.just("store-1"),
@@ -231,6 +234,7 @@ _SITUATIONS = st.builds(
         max_size=5,
         unique_by=lambda candidate: candidate.campaign.campaign_id,
     ).map(tuple),
+    stops=st.sampled_from([Stops(), Stops(), Stops(campaign_ids=frozenset("ab"))]),
     now=st.just(NOW),
     local=st.just(NOW),
     control_salt=st.sampled_from(["salt", "pepper"]),

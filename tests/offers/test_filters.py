@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from offers.audience import IsOneOf
+from offers.audience_checks import checks_of
+from offers.audience_fields import Facts, WordField
 from offers.campaign import Campaign, Hours, Status
 from offers.decide import decide
 from offers.filters import (
@@ -25,11 +28,15 @@ from offers.situation import (
     Situation,
     ZoneRole,
 )
+from offers.stops import Stops
 from shoppers.consent import Purpose
 from tests.offers.situations import NOW, a_campaign, a_situation
 
 SECOND = timedelta(seconds=1)
 EVERY_REASON = [*(why for why, _ in MOMENT_FILTERS), *(why for why, _ in CAMPAIGN_FILTERS)]
+
+
+NOBODY = checks_of(IsOneOf(WordField.COUNTRY, frozenset()))
 
 
 def _shopper(**changes: Any) -> Situation:
@@ -51,6 +58,13 @@ def _spent(budget: int | None, sends: int) -> Situation:
     return replace(a_situation(), candidates=(Candidate(campaign, sends),))
 
 
+def _audience(*countries: str) -> Situation:
+    """The shopper lives in Italy."""
+    only = IsOneOf(WordField.COUNTRY, frozenset(countries))
+    candidate = Candidate(a_campaign(), 0, checks_of(only))
+    return replace(a_situation(), facts=Facts(country="IT"), candidates=(candidate,))
+
+
 def _pressure(**changes: Any) -> Situation:
     return replace(a_situation(), pressure=replace(Pressure(0, 0, frozenset(), None), **changes))
 
@@ -62,7 +76,15 @@ def _at_eleven(start: time, end: time, weekdays: frozenset[int] = frozenset(rang
 
 _DRAW = control_draw("salt", "shopper-1", a_campaign())
 
+
+def _stopped(**what: Any) -> Situation:
+    return replace(a_situation(), stops=Stops(**what))
+
+
 FORBIDDEN: list[tuple[Reason, Situation]] = [
+    (Reason.STOPPED, _stopped(everything=True)),
+    (Reason.STOPPED, _stopped(store_ids=frozenset({"store-1"}))),
+    (Reason.CAMPAIGN_STOPPED, _stopped(campaign_ids=frozenset({"pasta"}))),
     (Reason.NO_CONSENT, _shopper(consents=frozenset())),
     (Reason.NO_CONSENT, _shopper(consents=frozenset({Purpose.LOCATION_BLE}))),
     (Reason.NO_CONSENT, _shopper(consents=frozenset({Purpose.PUSH_MARKETING}))),
@@ -80,6 +102,7 @@ FORBIDDEN: list[tuple[Reason, Situation]] = [
     (Reason.NOT_LIVE, _campaign(status=Status.DRAFT)),
     (Reason.NOT_LIVE, _campaign(status=Status.PAUSED)),
     (Reason.NOT_LIVE, _campaign(status=Status.ENDED)),
+    (Reason.OUTSIDE_AUDIENCE, _audience("DE", "AT")),
     (Reason.OUTSIDE_DATES, _campaign(valid_from=NOW + SECOND)),
     (Reason.OUTSIDE_DATES, _campaign(valid_until=NOW)),
     (Reason.OUTSIDE_HOURS, _at_eleven(time(9), time(11))),
@@ -100,10 +123,12 @@ FORBIDDEN: list[tuple[Reason, Situation]] = [
 ]
 ALLOWED: list[Situation] = [
     a_situation(),
+    _stopped(store_ids=frozenset({"store-2"}), campaign_ids=frozenset({"rice"})),
     _shopper(consents=frozenset({Purpose.LOCATION_BLE, Purpose.PUSH_MARKETING})),
     _moment(confidence=MIN_CONFIDENCE),
     _moment(visit_age_s=DEFAULT_LIMITS.first_after_s),
     _moment(residual_dwell_s=MIN_RESIDUAL_DWELL_S),
+    _audience("DE", "IT"),
     _campaign(valid_from=NOW, valid_until=NOW + SECOND),
     _at_eleven(time(11), time(11, 0, 1)),
     _at_eleven(time(9), time(12), frozenset({5})),
@@ -158,7 +183,8 @@ def test_every_reason_is_recorded_whatever_the_others_said() -> None:
                 residual_dwell_s=1.0,
             ),
             pressure=Pressure(1, 2, frozenset({"pasta"}), NOW),
-            candidates=(Candidate(campaign, sends=5),),
+            stops=Stops(everything=True, campaign_ids=frozenset({"pasta"})),
+            candidates=(Candidate(campaign, sends=5, audience=NOBODY),),
         )
     )
 
