@@ -19,6 +19,7 @@ from db.tables import (
 )
 from db.tables import (
     campaigns,
+    catalogue_version,
     decisions,
     gateway_codes,
     gateway_links,
@@ -27,6 +28,7 @@ from db.tables import (
     gateways,
     metadata,
     refresh_tokens,
+    stops,
     stores,
 )
 from db.tables import (
@@ -40,7 +42,7 @@ from tests.db.rows import STORE, a_person, a_send, a_store
 
 ABOUT_NOBODY = {
     stores, gateways, gateway_codes, gateway_progress, gateway_links, gateway_radios, campaigns,
-    surveys_table,
+    surveys_table, catalogue_version, stops,
 }  # fmt: skip
 TARGET = "fid-of-this-person"
 
