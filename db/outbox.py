@@ -91,12 +91,17 @@ async def put(
     )
 
 
-async def claim(tx: AsyncConnection, now: datetime, most: int) -> list[Claimed]:
-    """Lease the pushes that are due, oldest first."""
+async def claim(
+    tx: AsyncConnection, now: datetime, most: int, without: Collection[str] = ()
+) -> list[Claimed]:
+    """Lease the pushes that are due, oldest first. without: platforms to leave out."""
     free = or_(
         and_(outbox.c.state == "due", outbox.c.due_at <= now),
         and_(outbox.c.state == "leased", outbox.c.leased_until <= now),
     )
+    if without:
+        left_out = select(push_targets.c.handset_id).where(push_targets.c.platform.in_(without))
+        free = and_(free, outbox.c.handset_id.not_in(left_out))
     # Named apart, so that PostgreSQL locks them once and does not look a second time.
     due = (
         select(outbox.c.decision_id, outbox.c.handset_id)
@@ -109,7 +114,12 @@ async def claim(tx: AsyncConnection, now: datetime, most: int) -> list[Claimed]:
     lease, until = new_id(), now + LEASE
     leased = await tx.execute(
         update(outbox)
-        .where(_key().in_(select(due.c.decision_id, due.c.handset_id)), free)
+        .where(
+            tuple_(outbox.c.decision_id, outbox.c.handset_id).in_(
+                select(due.c.decision_id, due.c.handset_id)
+            ),
+            free,
+        )
         .values(
             state="leased",
             lease=lease,
@@ -122,7 +132,7 @@ async def claim(tx: AsyncConnection, now: datetime, most: int) -> list[Claimed]:
     if leased.rowcount == 0:
         return []
     rows = (await tx.execute(_leased(lease))).all()
-    documents = await campaign_documents(tx, {row.campaign_id for row in rows})
+    documents = await _documents(tx, {row.campaign_id for row in rows})
     return [
         Claimed(
             decision_id=row.decision_id,
@@ -146,25 +156,31 @@ async def claim(tx: AsyncConnection, now: datetime, most: int) -> list[Claimed]:
     ]
 
 
-async def campaign_documents(
-    tx: AsyncConnection, campaign_ids: Collection[str]
-) -> dict[str, dict[str, object]]:
-    """The documents of campaigns as they are now, by id: parsed once, however many pushes wait."""
+async def held(tx: AsyncConnection, claimed: Sequence[Claimed]) -> list[Claimed]:
+    """Those whose lease still stands; it cannot pass to anybody before the transaction ends."""
     rows = await tx.execute(
-        select(campaigns.c.id, campaigns.c.document).where(campaigns.c.id.in_(campaign_ids))
+        select(outbox.c.decision_id, outbox.c.handset_id, outbox.c.lease)
+        .where(
+            outbox.c.lease.in_({one.lease for one in claimed}),
+            # These and no others of the same claim, which may be another's to settle now.
+            tuple_(outbox.c.decision_id, outbox.c.handset_id).in_(
+                [(one.decision_id, one.handset_id) for one in claimed]
+            ),
+        )
+        .order_by(outbox.c.decision_id, outbox.c.handset_id)
+        .with_for_update()
     )
-    return {row.id: row.document for row in rows}
+    found = {(row.decision_id, row.handset_id, row.lease) for row in rows}
+    return [one for one in claimed if (one.decision_id, one.handset_id, one.lease) in found]
 
 
 async def settle(
     tx: AsyncConnection, ends: Sequence[tuple[Claimed, End | Again]], now: datetime
-) -> list[tuple[Claimed, End | Again]]:
-    """Write what came of pushes; those among them whose lease had not passed to somebody else."""
-    held = await _held(tx, [claimed for claimed, _ in ends])
-    kept = [(claimed, end) for claimed, end in ends if _key_of(claimed) in held]
+) -> None:
+    """Write what came of pushes; nothing for those whose lease has passed to somebody else."""
     done = [
         {**_where(claimed), "is_outcome": end.outcome, **_said(end)}
-        for claimed, end in kept
+        for claimed, end in ends
         if isinstance(end, End)
     ]
     if done:
@@ -180,7 +196,7 @@ async def settle(
         await tx.execute(settled, done)
     again = [
         {**_where(claimed), "is_due_at": end.at, **_said(end)}
-        for claimed, end in kept
+        for claimed, end in ends
         if isinstance(end, Again)
     ]
     if again:
@@ -193,7 +209,6 @@ async def settle(
             maybe_sent=or_(outbox.c.maybe_sent, bindparam("is_maybe_sent")),
         )  # fmt: skip
         await tx.execute(retried, again)
-    return kept
 
 
 async def came_to_nothing(tx: AsyncConnection, decision_ids: Collection[str]) -> list[str]:
@@ -274,27 +289,14 @@ def _leased(lease: str) -> Select[Any]:
     )
 
 
-async def _held(tx: AsyncConnection, claimed: Sequence[Claimed]) -> set[tuple[str, str, str]]:
-    """Which of these leases still stand; they cannot pass on before the transaction ends."""
+async def _documents(
+    tx: AsyncConnection, campaign_ids: Collection[str]
+) -> dict[str, dict[str, object]]:
+    """The documents of campaigns by id: parsed once, however many pushes say the same."""
     rows = await tx.execute(
-        select(outbox.c.decision_id, outbox.c.handset_id, outbox.c.lease)
-        .where(
-            outbox.c.lease.in_({one.lease for one in claimed}),
-            # These and no others of the same claim, which may be another's to settle now.
-            _key().in_([(one.decision_id, one.handset_id) for one in claimed]),
-        )
-        .order_by(outbox.c.decision_id, outbox.c.handset_id)
-        .with_for_update()
+        select(campaigns.c.id, campaigns.c.document).where(campaigns.c.id.in_(campaign_ids))
     )
-    return {(row.decision_id, row.handset_id, row.lease) for row in rows}
-
-
-def _key() -> ColumnElement[Any]:
-    return tuple_(outbox.c.decision_id, outbox.c.handset_id)
-
-
-def _key_of(claimed: Claimed) -> tuple[str, str, str]:
-    return claimed.decision_id, claimed.handset_id, claimed.lease
+    return {row.id: row.document for row in rows}
 
 
 def _this_lease() -> ColumnElement[bool]:

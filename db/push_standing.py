@@ -8,8 +8,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.handsets import PushTarget
-from db.outbox import Claimed, campaign_documents
-from db.tables import consents, push_targets
+from db.outbox import Claimed
+from db.tables import campaigns, consents, push_targets
 from shoppers.consent import NEEDED_IN_AISLE, Purpose
 
 
@@ -17,12 +17,12 @@ from shoppers.consent import NEEDED_IN_AISLE, Purpose
 class Standing:
     """What stands now of claimed pushes' campaigns, consents and targets; what is gone is missing.
 
-    allowed: shopper -> those of the purposes needed in an aisle that they allow. documents:
-    campaign -> its document. targets: handset -> where it is reached, and when it last said so.
+    allowed: shopper -> those of the purposes needed in an aisle that they allow. statuses:
+    campaign -> its status. targets: handset -> where it is reached, and when it last said so.
     """
 
     allowed: Mapping[str, frozenset[Purpose]]
-    documents: Mapping[str, dict[str, object]]
+    statuses: Mapping[str, str]
     targets: Mapping[str, tuple[PushTarget, datetime]]
 
 
@@ -58,5 +58,8 @@ async def standing(tx: AsyncConnection, claimed: Sequence[Claimed]) -> Standing:
         )
         for row in found
     }
-    documents = await campaign_documents(tx, {one.campaign_id for one in claimed})
-    return Standing(allowed, documents, targets)
+    campaign_ids = {one.campaign_id for one in claimed}
+    status = await tx.execute(
+        select(campaigns.c.id, campaigns.c.status).where(campaigns.c.id.in_(campaign_ids))
+    )
+    return Standing(allowed, {row.id: row.status for row in status}, targets)

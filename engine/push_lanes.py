@@ -24,10 +24,10 @@ PLATFORMS: Final = ("android", "ios", "web")
 # Somebody must look at a key; a minute is soon enough to notice that they have.
 LANE_STOPS_FOR: Final = timedelta(minutes=1)
 LANE_STOPS_AT_MOST: Final = timedelta(minutes=10)
-# More may wait in one lane while the others are fed; beyond it pushes go back to the outbox.
-WAITING_LIMIT: Final = 1_000
 # Below it a lane is fed again: 50 ms of a lane at full speed, several times what a claim takes.
 LOW: Final = 200
+# What is under way while the next ones are checked: three quarters of the limit.
+SHARE_OF_A_TURN: Final = 4
 # A lane that hangs holds up the feeding of the others for this long, no more.
 FEED_WAIT_S: Final = 0.1
 # Errors of the server are counted as load: Mozilla's push service found throttling behind 90 % of
@@ -104,22 +104,26 @@ class Lane:
         """How many pushes wait here."""
         return len(self._waiting)
 
-    def put(self, claimed: Claimed) -> bool:
-        """Let a push wait here; False when too many do."""
-        if len(self._waiting) >= WAITING_LIMIT:
-            return False
+    def put(self, claimed: Claimed) -> None:
+        """Let a push wait here."""
         self._waiting.append(claimed)
         self._changed.set()
-        return True
 
     async def take(self, most: int) -> list[Claimed]:
-        """Pushes that there is room for, the oldest first; waits until there is one."""
-        while not (self._waiting and self.limit.room):
+        """Pushes that there is room for, the oldest first; waits until there is one.
+
+        A full lane waits for room for several: to check one costs as much as to check many.
+        """
+        while not self._waiting or self.limit.room < self._worth_a_turn(most):
             self._changed.clear()
             await self._changed.wait()
         count = min(most, self.limit.room, len(self._waiting))
         self._taken.set()
         return [self._waiting.popleft() for _ in range(count)]
+
+    def _worth_a_turn(self, most: int) -> int:
+        share = max(1, self.limit.allowed // SHARE_OF_A_TURN)
+        return min(most, len(self._waiting), share)
 
     def ended(self, outcome: Outcome, began_s: float, clock: Clock) -> None:
         """A push of this lane has come to that."""
@@ -142,13 +146,20 @@ class Lanes:
         it is told what is wrong when its turn comes."""
         return self._lanes.get(platform or "", self._lanes["android"])
 
-    async def low(self) -> None:
-        """Return when no lane has more waiting than LOW, or one of them has for FEED_WAIT_S."""
+    async def fed(self) -> frozenset[str]:
+        """The platforms that have enough waiting for now; when any has, after FEED_WAIT_S at most.
+
+        The others can be fed meanwhile.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(FEED_WAIT_S):
-                while any(lane.waiting > LOW for lane in self):
+                while self._full():
                     self._taken.clear()
                     await self._taken.wait()
+        return self._full()
+
+    def _full(self) -> frozenset[str]:
+        return frozenset(lane.platform for lane in self if lane.waiting > LOW)
 
     def note(self, lane: Lane, outcome: Outcome, now: datetime) -> None:
         """Stop what an outcome says must stop, and let go on what it shows to be well."""

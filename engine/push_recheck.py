@@ -59,7 +59,7 @@ def _by_what_stands(claimed: Claimed, stands: Standing, now: datetime) -> End | 
         return End("expired", "too late to be of use")
     if now + LEASE_NEEDED > claimed.leased_until:
         return Again(now, "it waited too long for its turn", maybe_sent=False)
-    if stands.documents.get(claimed.campaign_id, {}).get("status") != Status.LIVE.value:
+    if stands.statuses.get(claimed.campaign_id) != Status.LIVE.value:
         return End("expired", "the campaign is no longer live")
     if claimed.handset_id not in stands.targets:
         return End("target_gone", "the handset has no target")

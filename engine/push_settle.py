@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -28,6 +29,7 @@ SETTLE_AT_ONCE: Final = 200
 # When it is full, whoever brings another outcome waits: the lanes then send no more.
 UNSETTLED_LIMIT: Final = 2_000
 RETRY_S: Final = 1.0
+GATHER_S: Final = 0.03
 LAST_TRY_S: Final = 2.0
 
 
@@ -50,7 +52,7 @@ class Settler:
         try:
             while True:
                 ended = [await self._ended.get()]
-                self._fill(ended)
+                await self._gather(ended)
                 while ended and not await self._written(ended):
                     await self._clock.sleep(RETRY_S)
                     # Who claims a row after its lease will send it again: too late to say.
@@ -65,6 +67,13 @@ class Settler:
                     await self._written(ended)
                     ended = []
             raise
+
+    async def _gather(self, ended: list[Ended]) -> None:
+        """Add what comes within a moment: to write one costs as much as to write many."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GATHER_S):
+                while len(ended) < SETTLE_AT_ONCE:
+                    ended.append(await self._ended.get())
 
     def _fill(self, ended: list[Ended]) -> None:
         while len(ended) < SETTLE_AT_ONCE and not self._ended.empty():
@@ -87,24 +96,24 @@ async def settle(ended: Sequence[Ended], database: Database, live: Live, now: da
     """
     released: list[tuple[str, SentBefore]] = []
     async with database.begin() as tx:
-        kept = await outbox.settle(tx, ended, now)
-        failed = {
-            claimed.decision_id: claimed
-            for claimed, end in kept
-            if isinstance(end, End) and end.outcome != "delivered"
-        }
+        failed = [
+            claimed for claimed, end in ended if isinstance(end, End) and end.outcome != "delivered"
+        ]
+        held = await outbox.held(tx, failed) if failed else []
+        await outbox.settle(tx, ended, now)
+        shoppers = {claimed.decision_id: claimed.shopper_id for claimed in held}
         # In one order, so that two workers never wait for each other.
-        for decision_id in await outbox.came_to_nothing(tx, failed) if failed else []:
+        for decision_id in await outbox.came_to_nothing(tx, shoppers) if held else []:
             sent = await decisions.release_send(tx, decision_id, now)
             if sent is not None:
-                released.append((failed[decision_id].shopper_id, sent))
+                released.append((shoppers[decision_id], sent))
         for campaign_id in sorted(sent.campaign_id for _, sent in released):
             await campaigns.give_back(tx, campaign_id)
         await _retire(tx, ended, now)
     try:
         for shopper_id, sent in released:
             await live.release(shopper_id, sent)
-        for store_id, counted in _counted(kept).items():
+        for store_id, counted in _counted(ended).items():
             await live.count(store_id, counted)
     except RedisError as error:
         # What was not given back counts against a shopper's caps for a while: the safe side.
@@ -122,10 +131,10 @@ async def _retire(tx: AsyncConnection, ended: Sequence[Ended], now: datetime) ->
         await retire_push_target(tx, target, why, now)
 
 
-def _counted(kept: Sequence[Ended]) -> dict[str, Counter[str]]:
+def _counted(ended: Sequence[Ended]) -> dict[str, Counter[str]]:
     """What came of pushes in each store, under names that its engine's counts do not have."""
     counted: dict[str, Counter[str]] = defaultdict(Counter)
-    for claimed, end in kept:
+    for claimed, end in ended:
         outcome = "again" if isinstance(end, Again) else end.outcome
         counted[claimed.store_id][f"push_{outcome}"] += 1
     return counted

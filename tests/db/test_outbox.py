@@ -10,7 +10,7 @@ from config.clock import VirtualClock
 from db import outbox
 from db.campaigns import save_campaign
 from db.connect import Database
-from db.handsets import PushTarget, retire_push_target
+from db.handsets import PushTarget, retire_push_target, set_push_target
 from db.outbox import LEASE, Again, Claimed, End
 from db.tables import outbox as outbox_table
 from tests.db.rows import LIVES, STORE, Person, a_person, a_send, a_store
@@ -41,7 +41,9 @@ async def _settle(
 ) -> bool:
     end = End(outcome, "a reason", **facts)
     async with database.begin() as tx:
-        return await outbox.settle(tx, [(claimed, end)], clock.now()) == [(claimed, end)]
+        was_held = await outbox.held(tx, [claimed]) == [claimed]
+        await outbox.settle(tx, [(claimed, end)], clock.now())
+        return was_held
 
 
 async def _retry(
@@ -49,7 +51,9 @@ async def _retry(
 ) -> bool:
     again = Again(at, "a reason", **{"maybe_sent": False, **facts})
     async with database.begin() as tx:
-        return await outbox.settle(tx, [(claimed, again)], clock.now()) == [(claimed, again)]
+        was_held = await outbox.held(tx, [claimed]) == [claimed]
+        await outbox.settle(tx, [(claimed, again)], clock.now())
+        return was_held
 
 
 async def _came_to_nothing(database: Database, decision_id: str) -> bool:
@@ -128,6 +132,51 @@ async def test_the_oldest_goes_first_and_not_more_than_asked_for(
 
     assert [one.decision_id for one in await _claim(database, clock, most=1)] == [older]
     assert [one.decision_id for one in await _claim(database, clock, most=1)] == [newer]
+
+
+async def test_a_claim_can_leave_out_a_platform(
+    database: Database, clock: VirtualClock, person: Person
+) -> None:
+    android = await _send(database, clock, person)
+    async with database.begin() as tx:
+        other = await a_person(tx, clock.now(), target=None)
+        target = PushTarget(other.handset_id, "fid", "fid-2", "ios")
+        await set_push_target(tx, target, clock.now())
+        ios = await a_send(tx, other, clock.now())
+
+    async def claim(*without: str) -> list[str]:
+        async with database.begin() as tx:
+            return [one.decision_id for one in await outbox.claim(tx, clock.now(), 50, without)]
+
+    assert await claim("ios", "android") == []
+    assert await claim("android") == [ios]
+    assert await claim() == [android]
+
+
+async def test_many_are_settled_together_each_in_its_own_way(
+    database: Database, clock: VirtualClock, person: Person
+) -> None:
+    await _send(database, clock, person, "a", "b", "c")
+    claimed = {one.handset_id: one for one in await _claim(database, clock)}
+    later = clock.now() + SECOND
+
+    async with database.begin() as tx:
+        ends: list[tuple[Claimed, End | Again]] = [
+            (claimed["a"], End("delivered", "")),
+            (claimed["b"], End("expired", "quota", maybe_sent=True)),
+            (claimed["c"], Again(later, "unreachable", maybe_sent=False)),
+        ]
+        await outbox.settle(tx, ends, clock.now())
+
+    async with database.read() as tx:
+        rows = {row.handset_id: row for row in await tx.execute(select(outbox_table))}
+    assert {name: (row.state, row.outcome, row.maybe_sent) for name, row in rows.items()} == {
+        "a": ("settled", "delivered", False),
+        "b": ("settled", "expired", True),
+        "c": ("due", None, False),
+    }
+    assert (rows["b"].why, rows["c"].why, rows["c"].due_at) == ("quota", "unreachable", later)
+    assert [row.lease for row in rows.values()] == [None] * 3
 
 
 async def test_a_lease_that_ran_out_passes_to_the_next_worker(
@@ -240,6 +289,7 @@ async def test_two_workers_that_settle_the_last_two_pushes_see_that_it_was_for_n
 
     async def settle(one: Claimed) -> bool:
         async with database.begin() as tx:
+            assert await outbox.held(tx, [one]) == [one]
             await outbox.settle(tx, [(one, End("target_gone", ""))], clock.now())
             if settled is not None:  # SQLite lets one in after the other
                 await settled.wait()
