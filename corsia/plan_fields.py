@@ -9,6 +9,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat
 from pydantic_core import PydanticCustomError
 
+from offers.audience_text import parse
+from offers.audience_tokens import AudienceError
+from offers.audience_words import text_of
+
 FORMAT_VERSION: Final = "1"
 ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 COUNTRY: Final = re.compile(r"[A-Z]{2}")
@@ -75,6 +79,16 @@ def _https(text: str) -> str:
     if re.fullmatch(r"https://[^\s/]+(/\S*)?", text) is None:
         raise _fault("an address must begin with https:// and hold no spaces")
     return text
+
+
+def _audience(text: str) -> str:
+    """In canonical words, so that a file that is exported reads back as the same campaign."""
+    try:
+        return text_of(parse(text))
+    except AudienceError as error:
+        where = f"at {error.token!r}" if error.token else "at its end"
+        place = f"its line {error.line}, column {error.column}"
+        raise _fault(f"cannot be read {where} ({place}): {error.message}") from error
 
 
 def _corner(value: object) -> object:
@@ -152,4 +166,5 @@ Country = Annotated[str, AfterValidator(_country)]
 Body = Annotated[str, Field(max_length=MAX_BODY), AfterValidator(_lines)]
 HttpsUrl = Annotated[str, Field(max_length=2_000), AfterValidator(_https)]
 Weekdays = Annotated[tuple[Weekday, ...], AfterValidator(_some)]
+Audience = Annotated[str, AfterValidator(_audience)]
 Tags = Annotated[tuple[Line, ...], AfterValidator(_no_repeats)]

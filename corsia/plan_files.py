@@ -245,6 +245,7 @@ def _campaign_document(campaign: Campaign) -> dict[str, object]:
         "store_ids": _Row(sorted(campaign.store_ids)),
         "zone_ids": _Row(sorted(campaign.zone_ids)),
         "zone_tags": _Row(sorted(campaign.zone_tags)),
+        "audience": campaign.audience or None,
         "categories": _Row(sorted(campaign.categories)),
         "valid_from": _instant(campaign.valid_from),
         "valid_until": _instant(campaign.valid_until),

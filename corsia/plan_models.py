@@ -10,6 +10,7 @@ from corsia.plan_fields import (
     MAX_LATITUDE_DEG,
     MAX_LEVEL,
     WEEKDAYS,
+    Audience,
     Body,
     Cents,
     Country,
@@ -148,6 +149,7 @@ class CampaignPart(Part):
     store_ids: Ids = ()
     zone_ids: Ids = ()
     zone_tags: Tags = ()
+    audience: Audience = ""
     categories: Tags = ()
     valid_from: Instant
     valid_until: Instant
@@ -165,6 +167,7 @@ class CampaignPart(Part):
             valid_from=self.valid_from,
             valid_until=self.valid_until,
             store_ids=frozenset(self.store_ids),
+            audience=self.audience,
             categories=frozenset(self.categories),
             tier=Tier[self.tier.upper()],
             status=self.status,

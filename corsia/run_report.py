@@ -21,7 +21,7 @@ from firmware_sim.truth import (
     read_handset_events,
     read_truth,
 )
-from offers.filters import control_draw
+from offers.assignment import campaign_draw
 from offers.pressure import DEFAULT_LIMITS
 from shoppers.consent import Purpose
 
@@ -142,7 +142,7 @@ async def records_of(
             (shopper_id, campaign.campaign_id)
             for shopper_id in shoppers
             for campaign in live
-            if control_draw(salt, shopper_id, campaign) < campaign.control_share
+            if campaign_draw(salt, campaign.campaign_id, shopper_id) < campaign.control_share
         ),
         sightings_spooled=sightings_spooled,
         sightings_consumed=consumed,

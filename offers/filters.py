@@ -5,11 +5,11 @@ Those about the shopper and the moment say the same of every campaign and are as
 
 from collections.abc import Callable
 from datetime import timedelta
-from hashlib import blake2b
 from typing import Final
 
+from offers.assignment import campaign_draw
 from offers.audience_checks import passes
-from offers.campaign import Campaign, Status
+from offers.campaign import Status
 from offers.pressure import Limits
 from offers.situation import Candidate, Reason, Situation, ZoneRole
 from shoppers.consent import NEEDED_IN_AISLE
@@ -101,9 +101,8 @@ def was_sent_this_visit(s: Situation, c: Candidate) -> bool:
 
 
 def is_in_control_group(s: Situation, c: Candidate) -> bool:
-    return control_draw(s.control_salt, s.shopper.shopper_id, c.campaign) < (
-        c.campaign.control_share
-    )
+    draw = campaign_draw(s.control_salt, c.campaign.campaign_id, s.shopper.shopper_id)
+    return draw < c.campaign.control_share
 
 
 MOMENT_FILTERS: Final[tuple[tuple[Reason, MomentFilter], ...]] = (
@@ -139,9 +138,3 @@ def reasons_for_silence(s: Situation, limits: Limits) -> tuple[Reason, ...]:
 def reasons_against(s: Situation, c: Candidate) -> tuple[Reason, ...]:
     """Every reason that forbids this campaign now, in the order of CAMPAIGN_FILTERS."""
     return tuple(reason for reason, applies in CAMPAIGN_FILTERS if applies(s, c))
-
-
-def control_draw(salt: str, shopper_id: str, campaign: Campaign) -> float:
-    """A number in [0, 1) that is for ever the same for a shopper and a campaign under one salt."""
-    text = f"{salt}|{campaign.campaign_id}|{shopper_id}".encode()
-    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big") / 2**64

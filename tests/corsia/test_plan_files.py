@@ -12,7 +12,9 @@ from beacons.floor import FloorPlan, GatewayPlace, Zone, ZoneKind
 from beacons.store_plan import Connector, ConnectorEnd, ConnectorKind, GeoAnchor, StorePlan
 from corsia.plan_fields import MAX_BODY, MAX_TITLE
 from corsia.plan_files import Plan, PlanFileError, parse_plan, read_plan, write_plan
+from offers.audience_words import text_of
 from offers.campaign import Campaign, Hours, Offer, Status, Tier
+from tests.offers.audiences import audiences
 
 EXAMPLE = Path(__file__).with_name("plan_example.yaml")
 EXAMPLE_TEXT = EXAMPLE.read_text()
@@ -157,6 +159,16 @@ def test_instants_come_in_as_utc() -> None:
         ("margin_cents: 180", "margin_cents: 1.80", "margin_cents: must be a whole number"),
         ("margin_cents: 180", "margin_cents: -5", "margin_cents: must be at least 0"),
         ("[pasta, pasta-fresh]", "[]", "zone_ids: must name a zone, or zone_tags a tag of zones"),
+        (
+            "categories: [pasta, fresh] # browsing that makes it relevant",
+            "audience: visits >= 3 and lifecycle custommer",
+            "campaigns[0].audience: cannot be read at 'custommer' (its line 1, column 27): ",
+        ),
+        (
+            "categories: [pasta, fresh] # browsing that makes it relevant",
+            "audience: visits >=",
+            "campaigns[0].audience: cannot be read at its end (its line 1, column 10): ",
+        ),
         ("[pasta, pasta-fresh]", "pasta", "campaigns[0].zone_ids: must be a list"),
         ("[pasta, pasta-fresh]", "[pasta, psta]", "zone_ids[1]: no store of this campaign has a"),
         ("[pasta, pasta-fresh]", "[pasta, pasta]", "zone_ids: named more than once: pasta"),
@@ -336,6 +348,7 @@ def campaigns(draw: st.DrawFn, campaign_id: str) -> Campaign:
         ),
         zone_ids=draw(st.frozensets(ID, min_size=1, max_size=3)),
         zone_tags=draw(st.frozensets(NAME, max_size=2)),
+        audience=draw(st.just("") | audiences.map(text_of)),
         valid_from=valid_from,
         valid_until=valid_from + timedelta(microseconds=draw(st.integers(1, 10**15))),
         store_ids=draw(st.frozensets(ID, max_size=3)),

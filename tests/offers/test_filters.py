@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
+from offers.assignment import campaign_draw
 from offers.audience import IsOneOf
 from offers.audience_checks import checks_of
 from offers.audience_fields import Facts, WordField
-from offers.campaign import Campaign, Hours, Status
+from offers.campaign import Hours, Status
 from offers.decide import decide
 from offers.filters import (
     CAMPAIGN_FILTERS,
     MIN_CONFIDENCE,
     MIN_RESIDUAL_DWELL_S,
     MOMENT_FILTERS,
-    control_draw,
 )
 from offers.pressure import DEFAULT_LIMITS
 from offers.situation import (
@@ -74,7 +74,7 @@ def _at_eleven(start: time, end: time, weekdays: frozenset[int] = frozenset(rang
     return _campaign(hours=(Hours(start, end, weekdays),))
 
 
-_DRAW = control_draw("salt", "shopper-1", a_campaign())
+_DRAW = campaign_draw("salt", "pasta", "shopper-1")
 
 
 def _stopped(**what: Any) -> Situation:
@@ -192,27 +192,3 @@ def test_every_reason_is_recorded_whatever_the_others_said() -> None:
     assert decision.why == (*EVERY_REASON, Reason.BELOW_RELEVANCE)
     assert decision.ghost is None
     assert decision.weighed[0].against == decision.why
-
-
-def _share_held_back(campaign: Campaign, salt: str = "salt") -> float:
-    draws = [control_draw(salt, f"shopper-{n}", campaign) for n in range(5_000)]
-    return sum(draw < campaign.control_share for draw in draws) / len(draws)
-
-
-def test_the_control_group_is_as_large_as_the_campaign_says() -> None:
-    # Five standard errors at 5,000 shoppers are 0.021.
-    assert _share_held_back(a_campaign(control_share=0.1)) == pytest.approx(0.1, abs=0.021)
-
-
-def test_who_is_in_the_control_group_depends_on_salt_shopper_and_campaign_only() -> None:
-    one, other = a_campaign(), a_campaign("rice")
-
-    assert control_draw("salt", "s", one) == control_draw("salt", "s", replace(one, name="New"))
-    draws = {
-        control_draw("salt", "s", one),
-        control_draw("salt", "s", other),
-        control_draw("salt", "t", one),
-        control_draw("pepper", "s", one),
-    }
-    assert len(draws) == 4
-    assert all(0 <= draw < 1 for draw in draws)
