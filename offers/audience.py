@@ -62,7 +62,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Did:
-    """`bought "coffee" within 30d`. within: whole minutes; None is ever.
+    """`bought "coffee" within 30d`. within: whole minutes; None: as far back as is known.
 
     A deed yet to come, by a handset's clock that runs ahead, is one of now.
     """

@@ -1,9 +1,10 @@
 """What an audience may ask about a shopper: the facts, and the fields that name them."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from operator import attrgetter
 from typing import Final
 
@@ -19,6 +20,13 @@ class Lifecycle(StrEnum):
     LAPSING = "lapsing"
     INACTIVE = "inactive"
     WON_BACK = "won_back"
+
+
+# How far back the facts go, and so how far back an audience may ask: of what is older they would
+# say that it never was. Purchases are kept for a year by the strictest law that we know; after a
+# week a look says little that `interests` does not.
+PURCHASES_BACK: Final = timedelta(days=365)
+BROWSING_BACK: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,8 @@ class Facts:
     locale: as the handset reports it, it or it-IT. platforms: of the shopper's handsets. visits:
     how many, the present one included. days_since_visit: since the visit before the present one.
     interests: category to 0..1; a category that is not in it is 0. purchases, browsing: by category
-    and by product, aware instants. browsing: the last look of each kind (viewed, searched ...).
+    and by product, as far back as PURCHASES_BACK and BROWSING_BACK, aware instants. browsing: the
+    last look of each kind (viewed, searched, listed, carted).
     """
 
     country: str | None = None
@@ -114,26 +123,21 @@ CLOSED: Final[Mapping[WordField, frozenset[str]]] = {
 }
 
 
-def _with_shorter(facts: Facts) -> Collection[str] | None:
+@lru_cache(maxsize=1_024)  # the world has fewer
+def _with_shorter(locale: str) -> frozenset[str]:
     """zh-Hant-TW is also zh-Hant and zh."""
-    if facts.locale is None:
-        return None
-    parts = facts.locale.split("-")
-    return ["-".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    parts = locale.split("-")
+    return frozenset("-".join(parts[:count]) for count in range(1, len(parts) + 1))
+
+
+def _locales(facts: Facts) -> frozenset[str] | None:
+    return None if facts.locale is None else _with_shorter(facts.locale)
 
 
 # How to read the fields of which a shopper has several words; of the others there is one word,
 # under the field's own name.
-SEVERAL: Final[Mapping[WordField, Callable[[Facts], Collection[str] | None]]] = {
-    WordField.LOCALE: _with_shorter,
+SEVERAL: Final[Mapping[WordField, Callable[[Facts], frozenset[str] | None]]] = {
+    WordField.LOCALE: _locales,
     WordField.PLATFORM: attrgetter("platforms"),
     WordField.SEGMENT: attrgetter("segments"),
 }
-
-
-def words_of(facts: Facts, field: WordField) -> Collection[str]:
-    """The words of the shopper in this field; none when they are unknown."""
-    if (several := SEVERAL.get(field)) is not None:
-        return several(facts) or ()
-    word = getattr(facts, field.value)
-    return () if word is None else (word,)

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Final, assert_never
 
 from offers.audience import COMPARE, And, Audience, Compared, Did, IsOneOf, Measured, Not, Or, plain
-from offers.audience_fields import DeedField, Facts, MeasureField, WordField, words_of
+from offers.audience_fields import SEVERAL, DeedField, Facts, MeasureField, WordField
 
 Key = tuple[str, str]
 
+_SINGLE: Final = tuple(str(field) for field in WordField if field not in SEVERAL)
+_SEVERAL: Final = tuple((str(field), read) for field, read in SEVERAL.items())
 # Assumed: the share of shoppers who have one given key of a kind. It only chooses by which keys an
 # audience is found, so a wrong one costs time and changes no answer.
 _SHARE_WITH_KEY: Final[Mapping[str, float]] = {
@@ -34,7 +36,8 @@ def required(audience: Audience) -> frozenset[Key] | None:
 
 def keys_of(facts: Facts) -> frozenset[Key]:
     """A shopper's own keys: a field with a word, or a deed with a category or a product."""
-    keys = [(str(field), word) for field in WordField for word in words_of(facts, field)]
+    keys = [(name, word) for name in _SINGLE if (word := getattr(facts, name)) is not None]
+    keys += [(name, word) for name, read in _SEVERAL for word in read(facts) or ()]
     keys += [("interest", name) for name, interest in (facts.interests or {}).items() if interest]
     keys += [("bought", name) for name in facts.purchases or ()]
     keys += [("browsed", name) for name in facts.browsing or ()]

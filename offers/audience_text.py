@@ -15,8 +15,10 @@ from typing import Final, assert_never
 
 from offers.audience import And, Audience, Compared, Did, IsOneOf, Measured, Not, Or, Sign, Term
 from offers.audience_fields import (
+    BROWSING_BACK,
     CLOSED,
     FIELDS,
+    PURCHASES_BACK,
     DeedField,
     Field,
     MeasureField,
@@ -40,8 +42,6 @@ MAX_TERMS: Final = 50
 MAX_DEPTH: Final = 8
 # As long as the names of categories and products in a browsing event.
 MAX_WORD_CHARS: Final = 64
-# Nothing about a shopper is kept for longer than 24 months (DESIGN 10).
-MAX_WITHIN_DAYS: Final = 731
 
 _KEYWORDS: Final = frozenset({"and", "or", "not", "in", "within"})
 _SIGNS: Final = {sign.value: sign for sign in Sign}
@@ -148,7 +148,7 @@ class _Reader:
                     field, subject, sign, self._share() if is_share else self._whole(field)
                 )
             case DeedField():
-                return Did(field, self._open_word(field), self._within())
+                return Did(field, self._open_word(field), self._within(field))
             case _:
                 assert_never(field)
 
@@ -215,7 +215,7 @@ class _Reader:
             raise self._fault(token, message)
         return float(token.written)
 
-    def _within(self) -> timedelta | None:
+    def _within(self, field: DeedField) -> timedelta | None:
         if self._next.kind in (Kind.NUMBER, Kind.DURATION):
             raise self._fault(self._next, "write `within` before a duration")
         if not self._took("within"):
@@ -225,9 +225,9 @@ class _Reader:
             message = f"expected a duration such as 30m, 2h, 7d or 4w after `within`, not {token}"
             raise self._fault(token, message)
         minutes = int(token.written[:-1]) * MINUTES_OF[token.written[-1]]
-        if not 0 < minutes <= MAX_WITHIN_DAYS * MINUTES_OF["d"]:
-            message = f"a duration is from 1m to {MAX_WITHIN_DAYS}d; nothing is kept longer"
-            raise self._fault(token, message)
+        back = PURCHASES_BACK if field is DeedField.BOUGHT else BROWSING_BACK
+        if not 0 < minutes <= back // timedelta(minutes=1):
+            raise self._fault(token, f"`{field}` looks back from 1m to {back.days}d")
         return timedelta(minutes=minutes)
 
 

@@ -132,13 +132,15 @@ def depth(audience: Audience) -> int:
         ("interest coffee within 3d", 17, "within", "expected <, <=, =, !=, >= or > after"),
         ("bought coffee 30d", 15, "30d", "write `within` before a duration"),
         ("bought coffee within 30 d", 22, "30", "a duration such as 30m, 2h, 7d or 4w"),
-        ("bought coffee within 0d", 22, "0d", "a duration is from 1m to 731d"),
-        ("bought coffee within 732d", 22, "732d", "a duration is from 1m to 731d"),
-        (f"bought coffee within {'9' * 99}w", 22, f"{'9' * 99}w", "from 1m to 731d"),
+        ("bought coffee within 0d", 22, "0d", "`bought` looks back from 1m to 365d"),
+        ("bought coffee within 366d", 22, "366d", "`bought` looks back from 1m to 365d"),
+        ("viewed coffee within 169h", 22, "169h", "`viewed` looks back from 1m to 7d"),
+        (f"bought coffee within {'9' * 99}w", 22, f"{'9' * 99}w", "from 1m to 365d"),
+        ("bought coffee within 30days", 22, "30days", "after `within`, not the word 30days"),
         ("bought coffee withing 3d", 15, "withing", "did you mean `within`?"),
         ("visits > 3 AND age > 3", 12, "AND", "or the end, not the word AND; did you mean `and`?"),
         ("visits > 3 age > 3", 12, "age", "expected `and`, `or` or the end"),
-        ("(visits > 3", 12, "", "expected `and`, `or` or `)`, not the end"),
+        ("(visits > 3 \n ", 12, "", "expected `and`, `or` or `)`, not the end"),
         ("visits > 3)", 11, ")", "expected `and`, `or` or the end, not the mark )"),
         ("visits > 3 & age > 3", 12, "&", "write `and` or `or`"),
         ("visits > 3; age > 3", 11, ";", "';' has no meaning here"),
@@ -165,6 +167,13 @@ def test_the_caret_is_under_the_token_of_its_line() -> None:
         "   lifecycle custommer",
         "             ^^^^^^^^^",
     ]
+
+
+def test_at_the_end_of_the_text_a_caret_stands_behind_it() -> None:
+    with pytest.raises(AudienceError) as caught:
+        parse("visits >")
+
+    assert str(caught.value).splitlines()[1:] == ["  visits >", "          ^"]
 
 
 def test_of_a_long_line_only_the_place_is_shown() -> None:
@@ -194,9 +203,9 @@ def test_an_error_moves_no_cursor_of_a_terminal() -> None:
         ("not " * 8 + "age > 1", "not " * 400, "nested more than 8"),
         (" and ".join(["age > 1"] * 50), " and ".join(["age > 1"] * 51), "more than 50 terms"),
         (
-            f"segment in ({','.join(['x' * 60 + f'{n:02}' for n in range(30)])})",
-            # Fewer than 2,000 characters as it stands, more with quotes and blanks.
-            f"segment in ({','.join(['x' * 60 + f'{n:02}' for n in range(31)])})",
+            # Written out, 2,000 characters and one more.
+            f"segment in ({','.join([f'{n:060}x' for n in range(30)])},{'y' * 35})",
+            f"segment in ({','.join([f'{n:060}x' for n in range(30)])},{'y' * 36})",
             "with its quotes and blanks it is longer than 2000 characters",
         ),
     ],
