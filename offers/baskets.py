@@ -72,18 +72,15 @@ def association(counts: BasketCounts, given: str, then: str) -> Association | No
     )
 
 
-def complements(counts: BasketCounts) -> Mapping[str, tuple[Association, ...]]:
-    """For each category what goes with it: lift of at least MIN_LIFT, the strongest first."""
-    found: dict[str, list[Association]] = {}
+def complements(counts: BasketCounts) -> Mapping[str, Mapping[str, Association]]:
+    """For each category what goes with it, with a lift of at least MIN_LIFT."""
+    found: dict[str, dict[str, Association]] = {}
     for pair in counts.pairs:
         for given, then in (pair, pair[::-1]):
             one = association(counts, given, then)
             if one is not None and one.lift >= MIN_LIFT:
-                found.setdefault(given, []).append(one)
-    return {
-        given: tuple(sorted(those, key=lambda one: (-one.lift, one.then)))
-        for given, those in found.items()
-    }
+                found.setdefault(given, {})[then] = one
+    return found
 
 
 def shares(counts: BasketCounts) -> Mapping[str, float]:
@@ -92,17 +89,18 @@ def shares(counts: BasketCounts) -> Mapping[str, float]:
 
 
 def best_complement(
-    held: Collection[str], category: str, complementing: Mapping[str, tuple[Association, ...]]
+    held: Collection[str], category: str, calling: Mapping[str, Mapping[str, Association]]
 ) -> Association | None:
     """What in the basket calls for this category most; None when nothing does, or it is in it.
 
+    calling: as `complements` finds it.
     The strongest, not the sum: what is in one basket comes from one intention, and its
     categories are not evidence independent of each other.
     """
     if category in held:
         return None
-    calling = [one for had in held for one in complementing.get(had, ()) if one.then == category]
-    return max(calling, key=lambda one: (one.lift, one.given), default=None)
+    calls = [calling[had][category] for had in held if category in calling.get(had, ())]
+    return max(calls, key=lambda one: (one.lift, one.given), default=None)
 
 
 def complement_log_odds(found: Association) -> float:

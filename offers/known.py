@@ -41,7 +41,7 @@ class Learnt:
     """
 
     shares: Mapping[str, float] = field(default_factory=dict)
-    complements: Mapping[str, tuple[Association, ...]] = field(default_factory=dict)
+    complements: Mapping[str, Mapping[str, Association]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

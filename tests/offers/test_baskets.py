@@ -44,7 +44,7 @@ def test_support_confidence_and_lift_by_hand() -> None:
 def test_what_meets_by_chance_is_no_complement() -> None:
     found = complements(counted(BASKETS))
 
-    assert {given: [one.then for one in those] for given, those in found.items()} == {
+    assert {given: list(those) for given, those in found.items()} == {
         "pasta": ["sauce"],
         "sauce": ["pasta"],
     }
@@ -97,7 +97,7 @@ def test_shares_are_probabilities_and_lift_looks_the_same_from_both_sides(
 def test_the_strongest_call_counts_and_what_is_in_the_cart_is_not_called_for() -> None:
     weak = Association("pasta", "cheese", 50, 0.1, 0.2, 1.5)
     strong = Association("wine", "cheese", 50, 0.1, 0.2, 2.5)
-    calls = {"pasta": (weak,), "wine": (strong,)}
+    calls = {"pasta": {"cheese": weak}, "wine": {"cheese": strong}}
 
     assert best_complement(("pasta", "wine"), "cheese", calls) == strong
     assert best_complement(("pasta",), "cheese", calls) == weak

@@ -24,10 +24,10 @@ WINE = Product("wine-1", "wine", "aisle-12", price_cents=900, margin_cents=250)
 KNOWN = Known(
     learnt=Learnt(
         complements={
-            "pasta": (
-                Association("pasta", "sauce", 100, 0.1, 0.5, 3.0),
-                Association("pasta", "wine", 100, 0.1, 0.2, 1.5),
-            )
+            "pasta": {
+                "sauce": Association("pasta", "sauce", 100, 0.1, 0.5, 3.0),
+                "wine": Association("pasta", "wine", 100, 0.1, 0.2, 1.5),
+            }
         }
     )
 )

@@ -106,12 +106,20 @@ def test_three_purchases_or_all_at_once_make_no_interval() -> None:
 
 
 @pytest.mark.parametrize(
-    ("days_since", "expected"), [(0, 0.5), (2.5, 0.75), (5, 1.0), (10, 1.0), (60, 1.0)]
+    ("days_since", "expected"),
+    [(0, 0.8), (2.5, 0.9), (5, 1.0), (10, 1.0), (30, 1.0), (50, 0.815), (90, 0.644)],
 )
-def test_need_comes_back_over_half_the_interval(days_since: float, expected: float) -> None:
+def test_need_comes_back_over_half_the_interval_and_sinks_after_three(
+    days_since: float, expected: float
+) -> None:
     habit = _bought(*(days_since + 10 * step for step in range(5)))
 
-    assert need(habit, NOW) == pytest.approx(expected)
+    assert need(habit, NOW) == pytest.approx(expected, abs=0.001)
+
+
+def test_a_purchase_from_a_clock_ahead_counts_as_just_bought() -> None:
+    habit = _bought(*(10 * step for step in range(5)))
+
     assert need(habit, NOW - timedelta(days=365)) == JUST_BOUGHT_NEED
 
 

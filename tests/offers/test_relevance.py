@@ -9,7 +9,7 @@ import pytest
 from offers.baskets import Association
 from offers.campaign import Offer
 from offers.fading import Tally
-from offers.habits import Habit
+from offers.habits import JUST_BOUGHT_NEED, Habit
 from offers.interests import LOOK_HALF_LIVES_S, LOOK_WEIGHTS, WANTED_LOG_ODDS
 from offers.known import NOTHING_KNOWN, Known, Learnt, Opinion, Profile
 from offers.relevance import (
@@ -169,15 +169,15 @@ def test_who_never_buys_it_in_forty_baskets_is_left_in_peace() -> None:
     assert fit(a_situation(), CAMPAIGN, never).expected_cents < _expected(-1.5)
 
 
-def test_bought_a_moment_ago_is_half_as_needed() -> None:
+def test_bought_a_moment_ago_is_less_needed() -> None:
     again = replace(WEEKLY, bought=Tally(20.0, NOW))
     just = replace(PASTA_EATER, profile=replace(PASTA_EATER.profile, habits={"pasta": again}))
 
     found = leaning((), just, {"pasta"}, NOW)
 
-    assert found.need == pytest.approx(0.5)
+    assert found.need == JUST_BOUGHT_NEED
     assert fit(a_situation(), CAMPAIGN, just).expected_cents == pytest.approx(
-        _expected(found.log_odds_gain) / 2
+        _expected(found.log_odds_gain) * JUST_BOUGHT_NEED
     )
 
 
@@ -228,7 +228,7 @@ def test_an_offer_for_several_categories_is_judged_by_the_best() -> None:
 
 def test_what_goes_with_the_cart_is_offered_with_that_reason() -> None:
     pair = Association("tomatoes", "pasta", both=100, support=0.1, confidence=0.5, lift=3.0)
-    known = Known(learnt=Learnt(complements={"tomatoes": (pair,)}))
+    known = Known(learnt=Learnt(complements={"tomatoes": {"pasta": pair}}))
     situation = a_situation(browsed=(_look("carted", "tomatoes"),))
 
     found = fit(situation, CAMPAIGN, known)
@@ -239,7 +239,7 @@ def test_what_goes_with_the_cart_is_offered_with_that_reason() -> None:
 
 def test_the_cart_of_the_day_before_yesterday_calls_for_nothing() -> None:
     pair = Association("tomatoes", "pasta", both=100, support=0.1, confidence=0.5, lift=3.0)
-    known = Known(learnt=Learnt(complements={"tomatoes": (pair,)}))
+    known = Known(learnt=Learnt(complements={"tomatoes": {"pasta": pair}}))
     situation = a_situation(browsed=(_look("carted", "tomatoes", age_s=2 * 86_400),))
 
     assert fit(situation, CAMPAIGN, known).because == ("you are near it",)
