@@ -18,6 +18,8 @@ COMMANDS: Final[Commands] = {
     "code": ("corsia.commands.codes:code", "Make a one-time code that enrols a gateway."),
     "revoke": ("corsia.commands.codes:revoke", "Refuse a gateway that was lost or replaced."),
     "sim": ("corsia.commands.sim:sim", "The simulated store and its radio."),
+    "halt": ("corsia.commands.halt:halt", "Stop sending offers at once: all, a store's, one."),
+    "resume": ("corsia.commands.halt:resume", "Send offers again that were halted."),
     "explain": ("corsia.commands.explain:explain", "Why an offer was sent, or was not."),
     "api": ("corsia.commands.serve:api", "One process: HTTP for handsets and gateways."),
     "engine": ("corsia.commands.serve:engine", "One process: presence and decisions."),
