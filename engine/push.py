@@ -41,8 +41,11 @@ CLAIM_AT_ONCE: Final = 200
 # Checked together and then sent at once: few enough that what was checked still holds, and that
 # the loop has a turn for others in between.
 CHECK_AT_ONCE: Final = 64
-# At 50 ms an answer 300 under way are 6,000 pushes a second: more than one process can make.
-CONCURRENCY: Final = 300
+# Of each lane, so that one waits for SQL and Redis while another sends.
+CHECKERS: Final = 3
+# At 50 ms an answer 200 under way are 4,000 pushes a second. Were all of them answered at once,
+# the loop would be held up for 15 ms: with more, for longer than anybody should wait for a turn.
+CONCURRENCY: Final = 200
 TELL_EVERY_S: Final = 60.0
 
 
@@ -130,7 +133,8 @@ class Sender:
             tasks.create_task(self._transport.keep_credential(), name="push credential")
             tasks.create_task(self._tell(), name="push figures")
             for lane in self.lanes:
-                tasks.create_task(self._work(lane, tasks), name=f"push lane {lane.platform}")
+                for _ in range(CHECKERS):
+                    tasks.create_task(self._work(lane, tasks), name=f"push lane {lane.platform}")
             await self._feed()
 
     async def _feed(self) -> None:
@@ -151,7 +155,7 @@ class Sender:
     async def _work(self, lane: Lane, tasks: asyncio.TaskGroup) -> None:
         """Check and send what waits in a lane, as fast as its limit lets it."""
         while True:
-            claimed = await lane.take(CHECK_AT_ONCE)
+            claimed = await lane.take(CHECK_AT_ONCE, self._clock)
             try:
                 ends = await hindrances(claimed, self._database, self._live, self._clock.now())
             except DATABASE_ERRORS as error:
@@ -159,15 +163,16 @@ class Sender:
                 # Nothing was sent; without this the leases would run out and cast doubt on that.
                 again = Again(self._clock.now(), "the database could not be asked", False)
                 for one in claimed:
+                    lane.dropped(self._clock)
                     await self._settler.put(one, again)
                 await self._clock.sleep(RETRY_S)
                 continue
             for one, hindrance in zip(claimed, ends, strict=True):
                 end = hindrance or self._stopped(lane)
                 if end is not None:
+                    lane.dropped(self._clock)
                     await self._settler.put(one, end)
                     continue
-                lane.limit.begin(self._clock.monotonic_s())
                 tasks.create_task(self._sent(lane, one), name=f"push {short(one.decision_id)}")
 
     async def _sent(self, lane: Lane, claimed: Claimed) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 
 from config.clock import Clock
 from db.outbox import Claimed
-from engine.fcm_answers import Outcome, Refused, RetryAt, Stops, Why
+from engine.fcm_answers import Delivered, Outcome, Refused, Stops, Why
 from engine.push_limit import Limit, Sign
 
 log = logging.getLogger(__name__)
@@ -109,21 +109,30 @@ class Lane:
         self._waiting.append(claimed)
         self._changed.set()
 
-    async def take(self, most: int) -> list[Claimed]:
-        """Pushes that there is room for, the oldest first; waits until there is one.
+    async def take(self, most: int, clock: Clock) -> list[Claimed]:
+        """Pushes that there is room for, the oldest first, and the room; waits until there is one.
 
-        A full lane waits for room for several: to check one costs as much as to check many.
+        `ended` gives the room back, or `dropped`. A full lane waits for room for several: to
+        check one costs as much as to check many.
         """
         while not self._waiting or self.limit.room < self._worth_a_turn(most):
             self._changed.clear()
             await self._changed.wait()
         count = min(most, self.limit.room, len(self._waiting))
         self._taken.set()
+        for _ in range(count):
+            self.limit.begin(clock.monotonic_s())
         return [self._waiting.popleft() for _ in range(count)]
 
     def _worth_a_turn(self, most: int) -> int:
         share = max(1, self.limit.allowed // SHARE_OF_A_TURN)
         return min(most, len(self._waiting), share)
+
+    def dropped(self, clock: Clock) -> None:
+        """A push that was taken is not sent after all."""
+        now_s = clock.monotonic_s()
+        self.limit.end(Sign.NONE, now_s, now_s)
+        self._changed.set()
 
     def ended(self, outcome: Outcome, began_s: float, clock: Clock) -> None:
         """A push of this lane has come to that."""
@@ -164,9 +173,8 @@ class Lanes:
     def note(self, lane: Lane, outcome: Outcome, now: datetime) -> None:
         """Stop what an outcome says must stop, and let go on what it shows to be well."""
         if not isinstance(outcome, Refused) or outcome.stops is Stops.NOTHING:
-            why = None if not isinstance(outcome, Refused | RetryAt) else outcome.why
-            is_proof = why not in SAYS_NOTHING | LOAD
-            lane.breaker.passed(proves_key=is_proof, now=now)
+            proves_key = _why(outcome) not in SAYS_NOTHING | LOAD
+            lane.breaker.passed(proves_key=proves_key, now=now)
             return
         stopped: Iterable[Lane] = self if outcome.stops is Stops.EVERYTHING else (lane,)
         for one in stopped:
@@ -190,8 +198,12 @@ class Lanes:
         }
 
 
+def _why(outcome: Outcome) -> Why | None:
+    return None if isinstance(outcome, Delivered) else outcome.why
+
+
 def _sign(outcome: Outcome) -> Sign:
-    why: Why | None = getattr(outcome, "why", None)
+    why = _why(outcome)
     if why in LOAD:
         return Sign.TOO_MUCH
     return Sign.NONE if why in SAYS_NOTHING else Sign.TAKEN

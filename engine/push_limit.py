@@ -17,6 +17,9 @@ START: Final = 20
 # minute from nothing to the peak of a bulk campaign; an offer in an aisle lives half of that, and
 # what is left to ramp here is the backlog of an outage.
 RAMP_S: Final = 1.0
+# The time between two answers that counts for the ramp; a lane that had nothing to do has not
+# proved more than one that had.
+RAMP_STEP_S: Final = 0.1
 # After this long without a push the limit proves nothing any more.
 IDLE_S: Final = 60.0
 CUT: Final = 0.7  # what is left of the limit when FCM has had too much
@@ -87,7 +90,8 @@ class Limit:
 
     def _grow(self, now_s: float) -> None:
         if self._allowed < self._ramp_until:
-            more = min(1.0, self._allowed * (now_s - self._grown_at_s) / RAMP_S)
+            passed_s = min(now_s - self._grown_at_s, RAMP_STEP_S)
+            more = self._allowed * passed_s / RAMP_S
         else:
             more = 1.0 / self._allowed
         self._grown_at_s = now_s

@@ -40,6 +40,7 @@ class Settler:
         self._database = database
         self._live = live
         self._clock = clock
+        self.failures = 0  # of the database to take what came of pushes
         self._ended: asyncio.Queue[Ended] = asyncio.Queue(UNSETTLED_LIMIT)
 
     async def put(self, claimed: Claimed, end: End | Again) -> None:
@@ -83,6 +84,7 @@ class Settler:
         try:
             await settle(ended, self._database, self._live, self._clock.now())
         except DATABASE_ERRORS as error:
+            self.failures += 1
             why = type(error).__name__
             log.warning("pushes not settled", extra={"pushes": len(ended), "why": why})
             return False

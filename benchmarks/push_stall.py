@@ -1,0 +1,44 @@
+"""How long the event loop keeps a task waiting that wants a turn each millisecond."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+
+TICK_S: Final = 0.001
+
+
+@dataclass(slots=True)
+class Stall:
+    """The longest wait beyond the tick itself, and the share of ticks that waited over 5 ms."""
+
+    longest_ms: float = 0.0
+    ticks: int = 0
+    late: int = 0
+
+
+@asynccontextmanager
+async def watched_loop() -> AsyncIterator[Stall]:
+    """Watch the loop for the length of the block."""
+    stall = Stall()
+    ticker = asyncio.create_task(_tick(stall), name="ticker")
+    try:
+        yield stall
+    finally:
+        ticker.cancel()
+        with suppress(asyncio.CancelledError):
+            await ticker
+
+
+async def _tick(stall: Stall) -> None:
+    before_s = time.perf_counter()
+    while True:
+        await asyncio.sleep(TICK_S)  # noqa: TID251  (the loop's own timing is what is measured)
+        now_s = time.perf_counter()
+        waited_ms = 1_000 * (now_s - before_s - TICK_S)
+        stall.longest_ms = max(stall.longest_ms, waited_ms)
+        stall.ticks += 1
+        stall.late += waited_ms > 5.0
+        before_s = now_s
