@@ -5,10 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from offers.audience import Audience, plain
+from offers.audience import Audience, Not, plain
 from offers.audience_checks import holds
 from offers.audience_fields import Bought, Facts, Lifecycle
 from offers.audience_text import parse
@@ -60,6 +60,7 @@ ANNA = Facts(
         "browsed tea within 3h",
         "viewed tea within 3h and not carted tea within 4h and carted tea within 5h",
         "not searched tea and not listed tea",
+        "not browsed coffee and not viewed coffee",
         "age < 18 or country IT",
     ],
 )
@@ -101,6 +102,15 @@ def test_a_look_in_the_future_of_a_wrong_clock_is_one_of_now() -> None:
 def test_of_whom_nothing_is_known_no_term_holds_and_no_not_of_one(term: Audience) -> None:
     assert not holds(term, Facts(), NOW)
     assert not holds(plain(term, wanted=False), Facts(), NOW)
+
+
+@given(audiences.terms, audiences.facts)
+@settings(max_examples=500)
+def test_a_term_is_true_false_or_unknown(term: Audience, facts: Facts) -> None:
+    answer = audiences.truth(term, facts, NOW)
+
+    assert holds(term, facts, NOW) is (answer is True)
+    assert holds(Not(term), facts, NOW) is (answer is False)
 
 
 @given(audiences.audiences, audiences.facts)

@@ -98,6 +98,7 @@ def depth(audience: Audience) -> int:
         (" \n ", 1, "", "empty: for everyone, leave the audience out"),
         ("lifecicle customer", 1, "lifecicle", "did you mean lifecycle?"),
         ("Visits > 3", 1, "Visits", "did you mean visits?"),
+        ("nto segment staff", 1, "nto", "did you mean not?"),
         ("weather sunny", 1, "weather", "there are country, locale, platform, lifecycle,"),
         ('"visits" > 3', 1, '"visits"', "expected a field, `not` or `(`, not the text"),
         ("visits > 3 and", 15, "", "expected a field, `not` or `(`, not the end"),
