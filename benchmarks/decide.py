@@ -166,7 +166,7 @@ def situation(shopper: Shopper, zone_id: str, candidates: tuple[Candidate, ...])
     return Situation(
         shopper=shopper.view,
         facts=shopper.facts,
-        moment=Moment(STORE, zone_id, ZoneRole.SELLING, 0.9, 120.0, 5.0, 25.0),
+        moment=Moment(STORE, zone_id, ZoneRole.SELLING, 0.9, 120.0, 5.0, 25.0, 0.8),
         browsed=shopper.browsed,
         pressure=shopper.pressure,
         candidates=candidates,

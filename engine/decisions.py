@@ -21,6 +21,7 @@ from offers.audience_keys import keys_of
 from offers.decide import decide
 from offers.pressure import DEFAULT_LIMITS
 from offers.situation import (
+    READ_IN_S,
     Browsed,
     Decision,
     Hold,
@@ -119,14 +120,16 @@ async def decide_here(
 
 
 def _moment(plan: EnginePlan, visit: Visit, dwelling: Dwelling, now: datetime) -> Moment:
+    zone_id, here_s = dwelling.zone_id, dwelling.at_s - dwelling.since_s
     return Moment(
         store_id=plan.store.store_id,
-        zone_id=dwelling.zone_id,
-        role=plan.role(dwelling.zone_id),
+        zone_id=zone_id,
+        role=plan.role(zone_id),
         confidence=dwelling.confidence,
         visit_age_s=(now - visit.entered_at).total_seconds(),
         zone_dwell_s=dwelling.dwell_s,
-        residual_dwell_s=plan.residual_dwell_s(dwelling.zone_id, dwelling.at_s - dwelling.since_s),
+        residual_dwell_s=plan.residual_dwell_s(zone_id, here_s),
+        still_here_p=plan.still_here_p(zone_id, here_s, READ_IN_S),
     )
 
 

@@ -19,8 +19,8 @@ from shoppers.countries import COUNTRIES
 # wrong aisle is worse than none. Presence is right more often than it says (`make bench-store`
 # prints the curve): from here on about nine moments in ten are right.
 MIN_CONFIDENCE: Final = 0.6
-# A handset takes about two seconds to show a push and a person a few more to read it.
-MIN_RESIDUAL_DWELL_S: Final = 5.0
+# An offer that is more likely read elsewhere than here is a bother.
+MIN_STILL_HERE: Final = 0.5
 
 MomentFilter = Callable[[Situation, Limits], bool]
 CampaignFilter = Callable[[Situation, Candidate], bool]
@@ -55,7 +55,7 @@ def visit_is_too_young(s: Situation, limits: Limits) -> bool:
 
 
 def is_leaving_soon(s: Situation, _limits: Limits) -> bool:
-    return s.moment.residual_dwell_s < MIN_RESIDUAL_DWELL_S
+    return s.moment.still_here_p < MIN_STILL_HERE
 
 
 def visit_cap_is_reached(s: Situation, limits: Limits) -> bool:

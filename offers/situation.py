@@ -3,12 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
+from typing import Final
 
 from offers.audience_checks import Checks
 from offers.audience_fields import Facts
 from offers.campaign import Campaign
 from offers.stops import Stops
 from shoppers.consent import Purpose
+
+# A handset takes about two seconds to show a push and a person a few more to read it.
+READ_IN_S: Final = 5.0
 
 
 class ZoneRole(Enum):
@@ -39,6 +43,7 @@ class Moment:
     visit_age_s: float
     zone_dwell_s: float
     residual_dwell_s: float  # how much longer they are expected to stay in the zone
+    still_here_p: float  # 0..1: that they still are here when a push is read, in READ_IN_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ import pytest
 from beacons.floor import PlanError, ZoneKind
 from beacons.store_plan import Connector, ConnectorEnd, ConnectorKind, StorePlan
 from engine.plan import QUIET_KINDS, PlanSource, PlanVersion, engine_plan
-from offers.filters import MIN_RESIDUAL_DWELL_S
-from offers.situation import ZoneRole
+from offers.filters import MIN_STILL_HERE
+from offers.situation import READ_IN_S, ZoneRole
 from tests.engine.shop import a_shop
 
 NEVER = PlanVersion(None, None, None)
@@ -24,7 +24,7 @@ def _with_kind(kind: ZoneKind) -> ZoneRole:
     floor = shop.floors[0]
     zones = (replace(floor.zones[0], kind=kind), *floor.zones[1:])
     plan = engine_plan(_source(replace(shop, floors=(replace(floor, zones=zones),))))
-    assert plan.residual_dwell_s("aisle-a", 3.0) > MIN_RESIDUAL_DWELL_S
+    assert plan.still_here_p("aisle-a", 3.0, READ_IN_S) > MIN_STILL_HERE
     return plan.role("aisle-a")
 
 

@@ -44,6 +44,7 @@ def a_situation(*campaigns: Campaign, **changes: Any) -> Situation:
             visit_age_s=120.0,
             zone_dwell_s=5.0,
             residual_dwell_s=25.0,
+            still_here_p=0.8,
         ),
         browsed=(),
         pressure=Pressure(0, 0, frozenset(), None),

@@ -212,6 +212,7 @@ _SITUATIONS = st.builds(
         visit_age_s=st.floats(0, 1_000),
         zone_dwell_s=st.floats(0, 100),
         residual_dwell_s=st.floats(0, 60),
+        still_here_p=st.floats(0, 1),
     ),
     browsed=st.lists(
         st.builds(

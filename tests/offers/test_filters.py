@@ -15,7 +15,7 @@ from offers.decide import decide
 from offers.filters import (
     CAMPAIGN_FILTERS,
     MIN_CONFIDENCE,
-    MIN_RESIDUAL_DWELL_S,
+    MIN_STILL_HERE,
     MOMENT_FILTERS,
 )
 from offers.pressure import DEFAULT_LIMITS
@@ -98,7 +98,7 @@ FORBIDDEN: list[tuple[Reason, Situation]] = [
     (Reason.QUIET_ZONE, _moment(role=ZoneRole.QUIET)),
     (Reason.UNSURE_PLACE, _moment(confidence=MIN_CONFIDENCE - 0.001)),
     (Reason.VISIT_TOO_YOUNG, _moment(visit_age_s=DEFAULT_LIMITS.first_after_s - 0.001)),
-    (Reason.LEAVING_SOON, _moment(residual_dwell_s=MIN_RESIDUAL_DWELL_S - 0.001)),
+    (Reason.LEAVING_SOON, _moment(still_here_p=MIN_STILL_HERE - 0.001)),
     (Reason.NOT_LIVE, _campaign(status=Status.DRAFT)),
     (Reason.NOT_LIVE, _campaign(status=Status.PAUSED)),
     (Reason.NOT_LIVE, _campaign(status=Status.ENDED)),
@@ -127,7 +127,7 @@ ALLOWED: list[Situation] = [
     _shopper(consents=frozenset({Purpose.LOCATION_BLE, Purpose.PUSH_MARKETING})),
     _moment(confidence=MIN_CONFIDENCE),
     _moment(visit_age_s=DEFAULT_LIMITS.first_after_s),
-    _moment(residual_dwell_s=MIN_RESIDUAL_DWELL_S),
+    _moment(still_here_p=MIN_STILL_HERE),
     _audience("DE", "IT"),
     _campaign(valid_from=NOW, valid_until=NOW + SECOND),
     _at_eleven(time(11), time(11, 0, 1)),
@@ -180,7 +180,7 @@ def test_every_reason_is_recorded_whatever_the_others_said() -> None:
                 role=ZoneRole.QUIET,
                 confidence=0.1,
                 visit_age_s=1.0,
-                residual_dwell_s=1.0,
+                still_here_p=0.1,
             ),
             pressure=Pressure(1, 2, frozenset({"pasta"}), NOW),
             stops=Stops(everything=True, campaign_ids=frozenset({"pasta"})),
