@@ -2,7 +2,7 @@
 RUN := .venv/bin
 SEED ?= 7
 
-.PHONY: help demo test check format rehearse rehearse-fast rehearse-cut rehearse-seeds rehearse-recorded figures bench-zones bench-presence bench-store bench-calibration bench-push lock clean
+.PHONY: help demo test check format rehearse rehearse-fast rehearse-cut rehearse-seeds rehearse-recorded figures bench-zones bench-presence bench-store bench-calibration bench-push bench-relevance lock clean
 
 help:
 	@echo "make demo               a simulated store, live in this terminal (Ctrl-C ends it)"
@@ -19,6 +19,7 @@ help:
 	@echo "make bench-store        presence in the simulated store over ten seeds, with dead gateways"
 	@echo "make bench-calibration  gateways that calibrate each other, and find out who was moved"
 	@echo "make bench-push         pushes a second of one process, beside firebase-admin's sender"
+	@echo "make bench-relevance    the score on a year of real groceries; uplift with a planted effect"
 	@echo "make lock               write requirements.lock anew"
 
 demo:
@@ -83,6 +84,10 @@ bench-calibration:
 bench-push:
 	@scripts/setup.sh
 	@$(RUN)/python -m benchmarks.push
+
+bench-relevance:
+	@scripts/setup.sh
+	@OPENBLAS_NUM_THREADS=1 $(RUN)/python -m benchmarks.relevance
 
 lock:
 	@scripts/setup.sh
