@@ -6,14 +6,14 @@ Apple's "Sending notification requests to APNs" for APNs headers.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final, Literal
 
 from firmware_sim.fcm_json import Violation
 
 TargetKind = Literal["fid", "token", "topic", "condition"]
-Message = Mapping[str, object]
+Message = dict[str, object]
 
 TARGET_KINDS: Final[tuple[TargetKind, ...]] = ("fid", "token", "topic", "condition")
 # Documented: keys and values, UTF-8; topics carry half.
@@ -44,8 +44,8 @@ def part(message: Message, *path: str) -> Message:
     """The object at a path of names; empty when it, or one on the way, is absent."""
     at: object = message
     for name in path:
-        at = at.get(name) if isinstance(at, Mapping) else None
-    return at if isinstance(at, Mapping) else {}
+        at = at.get(name) if isinstance(at, dict) else None
+    return at if isinstance(at, dict) else {}
 
 
 def text(message: Message, *path: str) -> str | None:
@@ -208,13 +208,15 @@ def _size_bytes(value: object) -> int:
     waiting = [value]
     while waiting:
         each = waiting.pop()
-        if isinstance(each, Mapping):
+        if isinstance(each, str):
+            size_bytes += len(each) if each.isascii() else len(each.encode(errors="surrogatepass"))
+        elif isinstance(each, dict):
             waiting.extend(each.keys())
             waiting.extend(each.values())
         elif isinstance(each, list):
             waiting.extend(each)
         else:
-            size_bytes += len(str(each).encode(errors="surrogatepass"))
+            size_bytes += len(str(each))
     return size_bytes
 
 
