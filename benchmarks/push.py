@@ -122,7 +122,9 @@ async def idle_figures() -> Figures:
     return Figures("nothing at all", 0, float("nan"), float("nan"), stall)
 
 
-async def transport_figures(fake: RunningFake, seconds: float) -> Figures:
+async def transport_figures(
+    fake: RunningFake, seconds: float, warm_up_s: float = WARM_UP_S
+) -> Figures:
     """The transport under a lane's limit, as the push process uses it."""
     clock = SystemClock()
     lane = Lane("android", CONCURRENCY, asyncio.Event())
@@ -155,7 +157,7 @@ async def transport_figures(fake: RunningFake, seconds: float) -> Figures:
                     await clock.sleep(CHECK_TAKES_S)
 
         notes = _notes(fake, clock)
-        return await _timed("Corsia's transport", send_until, lambda: delivered, seconds)
+        return await _timed("Corsia's transport", send_until, lambda: delivered, seconds, warm_up_s)
 
 
 async def sdk_figures(fake: RunningFake, seconds: float, at_once: int) -> Figures:
@@ -193,11 +195,12 @@ async def _timed(
     send_until: Callable[[float], Awaitable[None]],
     count: Callable[[], int],
     seconds: float,
+    warm_up_s: float = WARM_UP_S,
 ) -> Figures:
     gc.collect()
     gc.freeze()
     async with watched_loop() as stall:
-        await send_until(time.perf_counter() + WARM_UP_S)
+        await send_until(time.perf_counter() + warm_up_s)
         before, begun_s, cpu_s = count(), time.perf_counter(), time.process_time()
         await send_until(begun_s + seconds)
         pushes, took_s = count() - before, time.perf_counter() - begun_s

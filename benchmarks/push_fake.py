@@ -19,7 +19,6 @@ from firmware_sim.fcm_targets import mint_target
 
 ANSWER_DELAY_S: Final = 0.05
 HANDSETS: Final = 1_000
-START_LIMIT_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +39,17 @@ def targets() -> tuple[str, ...]:
 @contextmanager
 def running_fake() -> Iterator[RunningFake]:
     """The fake for the length of the block."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.push_fake"], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        said = process.stdout.readline()
-        if not said:
-            raise RuntimeError("the fake FCM has ended before it listened; see its error above")
-        started: dict[str, Any] = json.loads(said)
-        yield RunningFake(started["url"], started["key"], targets())
-    finally:
-        process.terminate()
-        process.wait(START_LIMIT_S)
+    command = [sys.executable, "-m", "benchmarks.push_fake"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            if not said:
+                raise RuntimeError("the fake FCM has ended before it listened; see its error above")
+            started: dict[str, Any] = json.loads(said)
+            yield RunningFake(started["url"], started["key"], targets())
+        finally:
+            process.terminate()
 
 
 async def _serve() -> None:

@@ -101,9 +101,9 @@ def _per_s(seen: Sequence[tuple[float, int]]) -> float:
     """Of the middle of the run: past the ramp, and before the last ones trickle in."""
     most = seen[-1][1]
     begun = next(one for one in seen if one[1] >= 0.3 * most)
-    ended = [one for one in seen if one[1] <= 0.95 * most][-1]
+    ended = max((one for one in seen if one[1] <= 0.95 * most), default=begun)
     if ended[0] <= begun[0]:
-        return float("nan")
+        return float("nan")  # too few pushes to tell
     return (ended[1] - begun[1]) / (ended[0] - begun[0])
 
 

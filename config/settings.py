@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     fcm_url: str = Field("https://fcm.googleapis.com", description="FCM HTTP v1, or a stand-in")
     fcm_key_file: Path | None = Field(None, description="the service account's key (JSON)")
     push_concurrency: int = Field(
-        200, ge=1, le=1_000, description="pushes of one platform under way at a time, at most"
+        250, ge=1, le=1_000, description="pushes of one platform under way at a time, at most"
     )
     log_level: LogLevel = "info"
     log_style: LogStyle = "console"

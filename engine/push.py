@@ -43,9 +43,10 @@ CLAIM_AT_ONCE: Final = 200
 CHECK_AT_ONCE: Final = 64
 # Of each lane, so that one waits for SQL and Redis while another sends.
 CHECKERS: Final = 3
-# At 50 ms an answer 200 under way are 4,000 pushes a second. Were all of them answered at once,
-# the loop would be held up for 15 ms: with more, for longer than anybody should wait for a turn.
-CONCURRENCY: Final = 200
+# At 50 ms an answer 250 under way are 5,000 pushes a second: a little more than one process can
+# make. Were all of them answered at once, the loop would be held up for 20 ms; with more, for
+# longer than anybody should wait for a turn.
+CONCURRENCY: Final = 250
 TELL_EVERY_S: Final = 60.0
 
 
