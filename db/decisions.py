@@ -73,6 +73,20 @@ async def decisions_of(
     return [_decision(row) for row in rows]
 
 
+async def decisions_between(
+    tx: AsyncConnection, shopper_id: str, since: datetime, until: datetime
+) -> list[StoredDecision]:
+    """A shopper's decisions from `since` to `until`, oldest first."""
+    rows = await tx.execute(
+        select(decisions)
+        .where(
+            decisions.c.shopper_id == shopper_id, decisions.c.at >= since, decisions.c.at <= until
+        )
+        .order_by(decisions.c.at)
+    )
+    return [_decision(row) for row in rows]
+
+
 async def store_send(tx: AsyncConnection, sent: SentBefore, shopper_id: str) -> bool:
     """Note a send; False when this campaign went to this shopper in this visit already.
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.ids import new_id
@@ -146,6 +146,40 @@ async def visits_of(tx: AsyncConnection, shopper_id: str) -> VisitsOf:
         .limit(1)
     )
     return VisitsOf(count or 0, before_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where presence believed a shopper to be. zone_id None: in no zone that could be named."""
+
+    store_id: str
+    zone_id: str | None
+
+
+async def whereabouts(tx: AsyncConnection, shopper_id: str, at: datetime) -> Whereabouts | None:
+    """Where the shopper was at a moment; None when in no store."""
+    open_or_later = or_(visits.c.left_at.is_(None), visits.c.left_at >= at)
+    visit = (
+        await tx.execute(
+            select(visits.c.id, visits.c.store_id)
+            .where(visits.c.shopper_id == shopper_id, visits.c.entered_at <= at, open_or_later)
+            .order_by(visits.c.entered_at.desc())
+            .limit(1)
+        )
+    ).one_or_none()
+    if visit is None:
+        return None
+    zone_id: str | None = await tx.scalar(
+        select(zone_visits.c.zone_id)
+        .where(
+            zone_visits.c.visit_id == visit.id,
+            zone_visits.c.entered_at <= at,
+            or_(zone_visits.c.left_at.is_(None), zone_visits.c.left_at >= at),
+        )
+        .order_by(zone_visits.c.entered_at.desc())
+        .limit(1)
+    )
+    return Whereabouts(visit.store_id, zone_id)
 
 
 async def can_visit(tx: AsyncConnection, shopper_id: str) -> bool:

@@ -1,8 +1,8 @@
 """One decision: load the situation, ask `offers.decide`, reserve, store what came of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,7 +16,7 @@ from db.live import Live, SentBefore
 from db.visits import Visit, VisitsOf
 from engine.live_campaigns import LiveCampaigns
 from engine.plan import EnginePlan
-from offers.audience_fields import Facts
+from offers.audience_fields import BROWSING_BACK, Facts
 from offers.audience_keys import keys_of
 from offers.decide import decide
 from offers.pressure import DEFAULT_LIMITS
@@ -31,12 +31,8 @@ from offers.situation import (
     Send,
     ShopperView,
     Situation,
-    Weighed,
 )
 from shoppers.consent import Purpose
-
-# Interest halves in a day: after a week less than one part in a hundred is left.
-BROWSED_WITHIN: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +74,7 @@ async def decide_here(
     known = await decisions.sends_since(tx, visit.shopper_id, now)
     browsed: tuple[Browsed, ...] | None = None
     if Purpose.PROFILING in allowed:
-        browsed = await browsing.recent(tx, visit.shopper_id, now - BROWSED_WITHIN)
+        browsed = await browsing.recent(tx, visit.shopper_id, now - BROWSING_BACK)
     facts = _facts(handset, await visits.visits_of(tx, visit.shopper_id), browsed, now)
     store_id, zone = plan.store.store_id, plan.zones[dwelling.zone_id]
     situation = Situation(
@@ -163,7 +159,7 @@ def _facts(
 
 def _lost_race(send: Send) -> Hold:
     winner, *others = send.weighed
-    lost = Weighed(winner.campaign_id, winner.score, (Reason.CAP_RACE,), winner.relevance)
+    lost = replace(winner, against=(Reason.CAP_RACE,))
     return Hold(lost.against, (lost, *others))
 
 

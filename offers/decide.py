@@ -1,5 +1,6 @@
 """The decision: the one offer worth sending now, or every reason for silence."""
 
+from dataclasses import replace
 from typing import Final
 
 from offers.campaign import Campaign
@@ -66,13 +67,16 @@ def _weigh(
     against = silence + reasons_against(situation, candidate)
     if fitting.expected_cents < RELEVANCE_THRESHOLD_CENTS:
         against = (*against, Reason.BELOW_RELEVANCE)
-    return Weighed(candidate.campaign.campaign_id, fitting.expected_cents, against, fitting.because)
+    campaign = candidate.campaign
+    return Weighed(
+        campaign.campaign_id, fitting.expected_cents, against, fitting.because, campaign.tier
+    )
 
 
 def _after_winner(ranked: list[Weighed], winner: int) -> tuple[Weighed, ...]:
     """The winner first; those that lost only to it say so."""
     losers = [
-        w if w.against else Weighed(w.campaign_id, w.score, (Reason.OUTRANKED,), w.relevance)
+        w if w.against else replace(w, against=(Reason.OUTRANKED,))
         for place, w in enumerate(ranked)
         if place != winner
     ]

@@ -7,7 +7,7 @@ from typing import Final
 
 from offers.audience_checks import Checks
 from offers.audience_fields import Facts
-from offers.campaign import Campaign
+from offers.campaign import Campaign, Tier
 from offers.stops import Stops
 from shoppers.consent import Purpose
 
@@ -126,6 +126,7 @@ class Weighed:
     score: float
     against: tuple[Reason, ...]
     relevance: tuple[str, ...]  # why it fits, in words a shopper can read
+    tier: Tier
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from db.tables import (
     shoppers,
 )
 from mobile_api.parts import Rate, Rates
+from offers.campaign import Tier
 from offers.situation import Weighed
 from tests.mobile_api.conftest import Serve
 from tests.mobile_api.harness import ALL_CONSENTS, Answered, Api, Phone, grants, registration
@@ -325,7 +326,7 @@ async def test_withdrawing_profiling_takes_what_was_browsed_out_of_decisions(
     none = {"country": "IT", "browsed": 0}
     seen_by_mine: tuple[object, ...] = (browsed, count, nothing, none, {})
     for one, seen in [(other, browsed), *((phone, seen) for seen in seen_by_mine)]:
-        decision_id = await api.decision(one, (Weighed("c1", 1.0, (), ()),))
+        decision_id = await api.decision(one, (Weighed("c1", 1.0, (), (), Tier.GENERIC),))
         async with api.database.begin() as tx:
             await tx.execute(
                 update(decisions).where(decisions.c.id == decision_id).values(seen=seen)

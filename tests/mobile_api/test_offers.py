@@ -10,15 +10,15 @@ from sqlalchemy import select
 from db.decisions import release_send
 from db.ids import new_id
 from db.tables import browsing, receipts, redemptions
-from offers.campaign import Status
+from offers.campaign import Status, Tier
 from offers.situation import Reason, Weighed
 from tests.mobile_api.harness import Answered, Api, Phone
 
-WON = Weighed("c1", 12.0, (), ("you are near it", "you viewed it in the app"))
+WON = Weighed("c1", 12.0, (), ("you are near it", "you viewed it in the app"), Tier.GENERIC)
 
 
 def lost(campaign_id: str, *against: Reason) -> Weighed:
-    return Weighed(campaign_id, 1.0, against, ("you are near it",))
+    return Weighed(campaign_id, 1.0, against, ("you are near it",), Tier.GENERIC)
 
 
 # --- browsing ---------------------------------------------------------------------------------

@@ -3,10 +3,11 @@
 import base64
 
 from db import tables
+from offers.campaign import Tier
 from offers.situation import Weighed
 from tests.mobile_api.harness import ALL_CONSENTS, Api, Phone
 
-WON = Weighed("c1", 12.0, (), ("you are near it",))
+WON = Weighed("c1", 12.0, (), ("you are near it",), Tier.GENERIC)
 
 
 async def lived(api: Api) -> Phone:

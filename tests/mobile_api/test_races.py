@@ -10,6 +10,7 @@ from db import browsing, consents, handsets
 from db.tables import browsing as browsing_table
 from db.tables import consents as consents_table
 from db.tables import push_targets, receipts, redemptions, refresh_tokens
+from offers.campaign import Tier
 from offers.situation import Weighed
 from shoppers.consent import Grant, Purpose
 from tests.db.waiting import until_somebody_waits
@@ -70,7 +71,7 @@ async def test_a_call_of_somebody_who_is_just_being_erased_is_nobodys(
     api = api_on_both
     phone = await api.phone()
     await api.campaign("c1")
-    decision_id = await api.decision(phone, (Weighed("c1", 12.0, (), ()),))
+    decision_id = await api.decision(phone, (Weighed("c1", 12.0, (), (), Tier.GENERIC),))
 
     async def ask() -> Answered:
         return await call(phone, decision_id)

@@ -20,6 +20,7 @@ from firmware_sim.persona import agreeable
 from firmware_sim.plan import Action, Browse, OpenFeed, Pay, Withdraw
 from firmware_sim.scene import Place, Visit, shopper
 from firmware_sim.truth import Failed, HandsetEvent, Redeemed, RunLog, read_handset_events
+from offers.campaign import Tier
 from offers.situation import Weighed
 from tests.fakes.handset_api import until
 from tests.mobile_api.harness import Api, Phone
@@ -131,4 +132,6 @@ async def decided(api: Api, run_dir: Path, run_log: RunLog) -> str:
     run_log.flush()
     (event,) = read_handset_events(run_dir)
     state = {"shopper_id": event.shopper_id, "handset_id": event.handset_id}  # type: ignore[union-attr]
-    return await api.decision(Phone(api, state), [Weighed("c1", 12.0, (), ("you are near it",))])
+    return await api.decision(
+        Phone(api, state), [Weighed("c1", 12.0, (), ("you are near it",), Tier.GENERIC)]
+    )

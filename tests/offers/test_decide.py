@@ -193,7 +193,7 @@ _CAMPAIGNS = st.builds(
     control_share=st.sampled_from([0.0, 0.0, 0.3, 1.0]),
     valid_until=st.sampled_from([NOW + timedelta(days=1), NOW]),
 )
-_SITUATIONS = st.builds(
+SITUATIONS = st.builds(
     Situation,
     shopper=st.builds(
         ShopperView,
@@ -243,7 +243,7 @@ _SITUATIONS = st.builds(
 
 
 @settings(max_examples=150, deadline=None)
-@given(_SITUATIONS)
+@given(SITUATIONS)
 def test_whatever_is_sent_has_no_reason_against_it(situation: Situation) -> None:
     decision = decide(situation)
 
@@ -260,7 +260,7 @@ def test_whatever_is_sent_has_no_reason_against_it(situation: Situation) -> None
 
 
 @settings(max_examples=150, deadline=None)
-@given(_SITUATIONS)
+@given(SITUATIONS)
 def test_every_candidate_is_weighed_and_every_loser_says_why(situation: Situation) -> None:
     decision = decide(situation)
 
@@ -271,7 +271,7 @@ def test_every_candidate_is_weighed_and_every_loser_says_why(situation: Situatio
 
 
 @settings(max_examples=100, deadline=None)
-@given(_SITUATIONS, st.randoms(use_true_random=False))
+@given(SITUATIONS, st.randoms(use_true_random=False))
 def test_equal_situations_give_equal_decisions_in_any_order(
     situation: Situation, chance: Random
 ) -> None:
@@ -282,7 +282,7 @@ def test_equal_situations_give_equal_decisions_in_any_order(
 
 
 @settings(max_examples=100, deadline=None)
-@given(_SITUATIONS)
+@given(SITUATIONS)
 def test_a_ghost_is_what_would_have_been_sent_without_the_experiment(situation: Situation) -> None:
     decision = decide(situation)
 

@@ -1,0 +1,168 @@
+"""The reasons in words: why nothing was sent, and what would have had to be otherwise.
+
+From what is stored of a decision alone, so that it is told the same a year later.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from offers.filters import MIN_CONFIDENCE, MIN_STILL_HERE, MOMENT_FILTERS
+from offers.pressure import DEFAULT_LIMITS
+from offers.relevance import RELEVANCE_THRESHOLD_CENTS
+from offers.situation import Reason
+
+# Those that hold for every campaign: lifted for one, they are lifted for all.
+_OF_THE_MOMENT: Final = frozenset(reason for reason, _ in MOMENT_FILTERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One candidate as a decision stored it. tier: the lower goes first, whatever the scores."""
+
+    campaign_id: str
+    score: float
+    against: tuple[Reason, ...]
+    tier: int
+
+
+@dataclass(frozen=True, slots=True)
+class Otherwise:
+    """What one would have had to change for a campaign.
+
+    lifted: its reasons; wins: the campaign that would then have been sent, it or another. is_ghost:
+    the shopper is in the control group of that other, and would have got silence.
+    """
+
+    lifted: tuple[Reason, ...]
+    wins: str
+    is_ghost: bool = False
+
+
+def stored(weighed: Iterable[Mapping[str, Any]]) -> list[Stored]:
+    """The candidates of a stored decision. One of before tiers were stored has the last."""
+    return [
+        Stored(
+            one["campaign_id"],
+            one["score"],
+            tuple(Reason(reason) for reason in one["against"]),
+            one.get("tier", 99),
+        )
+        for one in weighed
+    ]
+
+
+def otherwise(candidates: Sequence[Stored], campaign_id: str) -> Otherwise | None:
+    """What would have happened without the reasons against a campaign; None when none were, or it
+    was not among the candidates.
+
+    Who is outranked has no reason of its own to lift but the winner, and `wins` names that one.
+    """
+    own = next((one for one in candidates if one.campaign_id == campaign_id), None)
+    if own is None or not own.against:
+        return None
+    lifted = tuple(reason for reason in own.against if reason is not Reason.OUTRANKED)
+    for_all = _OF_THE_MOMENT.intersection(lifted)
+    for one in sorted(candidates, key=lambda one: (one.tier, -one.score, one.campaign_id)):
+        left = set() if one is own else {*one.against} - for_all - {Reason.OUTRANKED}
+        if left <= {Reason.CONTROL_GROUP}:
+            return Otherwise(lifted, one.campaign_id, is_ghost=bool(left))
+    raise AssertionError("the campaign itself has nothing left against it")
+
+
+def why(reason: Reason, seen: Mapping[str, Any]) -> str:
+    """The reason as a clause. seen: what the decision saw, as stored."""
+    return _WHY[reason].format_map(_Facts(seen))
+
+
+def unless(reason: Reason, seen: Mapping[str, Any]) -> str:
+    """What would have had to be otherwise, as a clause after "had" or "were"."""
+    return _UNLESS[reason].format_map(_Facts(seen))
+
+
+class _Facts(dict[str, object]):
+    """The facts that a sentence may name; `?` for one that an old decision did not keep."""
+
+    def __init__(self, seen: Mapping[str, Any]) -> None:
+        moment, pressure = seen.get("moment", {}), seen.get("pressure", {})
+        super().__init__(
+            {
+                "country": seen.get("country", "?"),
+                "confidence": _percent(moment.get("confidence")),
+                "least_confidence": _percent(MIN_CONFIDENCE),
+                "visit_age": _seconds(moment.get("visit_age_s")),
+                "first_after": _seconds(DEFAULT_LIMITS.first_after_s),
+                "still_here": _percent(moment.get("still_here_p")),
+                "least_still_here": _percent(MIN_STILL_HERE),
+                "this_visit": pressure.get("sent_this_visit", "?"),
+                "visit_cap": _one_more(pressure.get("sent_this_visit")),
+                "this_week": pressure.get("sent_last_7_days", "?"),
+                "week_cap": _one_more(pressure.get("sent_last_7_days")),
+                "cool_down": _seconds(DEFAULT_LIMITS.cool_down_s),
+                "threshold": f"{RELEVANCE_THRESHOLD_CENTS:g}",
+            }
+        )
+
+
+def _percent(share: float | None) -> str:
+    return "?" if share is None else f"{share:.0%}"
+
+
+def _seconds(seconds: float | None) -> str:
+    return "?" if seconds is None else f"{seconds:.0f} s"
+
+
+def _one_more(count: int | None) -> object:
+    return "?" if count is None else count + 1
+
+
+_WHY: Final[Mapping[Reason, str]] = {
+    Reason.NO_CAMPAIGN: "no campaign runs in this zone",
+    Reason.STOPPED: "an operator had halted everything, or this store",
+    Reason.NO_CONSENT: "the shopper does not allow location and push",
+    Reason.COUNTRY_UNKNOWN: "no rules are known for the country {country}",
+    Reason.NO_PUSH_TARGET: "no handset of the shopper can be pushed to",
+    Reason.QUIET_ZONE: "nobody is messaged in a zone of this kind",
+    Reason.UNSURE_PLACE: "only {confidence} sure of the zone",
+    Reason.VISIT_TOO_YOUNG: "the visit was {visit_age} old",
+    Reason.LEAVING_SOON: "with {still_here} they would still be here when it is read",
+    Reason.CAMPAIGN_STOPPED: "an operator had halted the campaign",
+    Reason.NOT_LIVE: "the campaign was not live",
+    Reason.OUTSIDE_AUDIENCE: "the shopper is not in its audience",
+    Reason.OUTSIDE_DATES: "outside its dates",
+    Reason.OUTSIDE_HOURS: "outside its hours",
+    Reason.BUDGET_SPENT: "its budget was spent",
+    Reason.VISIT_CAP: "{this_visit} sent in this visit already",
+    Reason.WEEK_CAP: "{this_week} sent in the last 7 days",
+    Reason.CAMPAIGN_SEEN: "sent in this visit already",
+    Reason.COOL_DOWN: "another was sent less than {cool_down} before",
+    Reason.CONTROL_GROUP: "the shopper is in its control group",
+    Reason.BELOW_RELEVANCE: "worth less than {threshold} cents",
+    Reason.OUTRANKED: "another fitted better",
+    Reason.CAP_RACE: "another decision took the last place under the caps, or its budget",
+}
+_UNLESS: Final[Mapping[Reason, str]] = {
+    Reason.NO_CAMPAIGN: "with a campaign in this zone",
+    Reason.STOPPED: "without the halt",
+    Reason.NO_CONSENT: "with consent to location and push",
+    Reason.COUNTRY_UNKNOWN: "with rules for the country {country}",
+    Reason.NO_PUSH_TARGET: "with a handset that can be pushed to",
+    Reason.QUIET_ZONE: "in a zone where people look at goods",
+    Reason.UNSURE_PLACE: "with {least_confidence} certainty of the zone",
+    Reason.VISIT_TOO_YOUNG: "from {first_after} into the visit on",
+    Reason.LEAVING_SOON: "with at least {least_still_here} to be still here when it is read",
+    Reason.CAMPAIGN_STOPPED: "without the halt of the campaign",
+    Reason.NOT_LIVE: "with the campaign live",
+    Reason.OUTSIDE_AUDIENCE: "with the shopper in its audience",
+    Reason.OUTSIDE_DATES: "within its dates",
+    Reason.OUTSIDE_HOURS: "within its hours",
+    Reason.BUDGET_SPENT: "with budget left",
+    Reason.VISIT_CAP: "with a cap of {visit_cap} a visit",
+    Reason.WEEK_CAP: "with a cap of {week_cap} in 7 days",
+    Reason.CAMPAIGN_SEEN: "in a visit in which it was not sent before",
+    Reason.COOL_DOWN: "{cool_down} after the one before",
+    Reason.CONTROL_GROUP: "outside the control group, where the shopper stays for its whole time",
+    Reason.BELOW_RELEVANCE: "with a worth of {threshold} cents",
+    Reason.OUTRANKED: "without the one that fitted better",
+    Reason.CAP_RACE: "a moment earlier",
+}

@@ -1,0 +1,154 @@
+"""The reasons in words, and what would have had to be otherwise."""
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+
+from offers.campaign import Tier
+from offers.decide import decide
+from offers.pressure import DEFAULT_LIMITS
+from offers.reasons import Otherwise, Stored, otherwise, stored, unless, why
+from offers.situation import Decision, Pressure, Reason, Send, Situation, ZoneRole
+from shoppers.consent import NEEDED_IN_AISLE
+from tests.offers.situations import a_campaign, a_situation
+from tests.offers.test_decide import RICH, SITUATIONS
+
+
+def seen(situation: Situation) -> dict[str, Any]:
+    built: dict[str, Any] = msgspec.to_builtins(
+        {"moment": situation.moment, "pressure": situation.pressure, "country": "IT"}
+    )
+    return built
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_has_words_for_both(reason: Reason) -> None:
+    for said in (why(reason, seen(a_situation())), unless(reason, seen(a_situation()))):
+        assert said
+        assert said[0].islower() or said[0].isdigit()
+        assert "{" not in said
+        assert "?" not in said
+    assert why(reason, {})  # of an old decision that kept nothing
+
+
+def test_the_cap_that_would_have_sufficed_is_named() -> None:
+    situation = replace(a_situation(), pressure=Pressure(1, 2, frozenset(), None))
+    assert unless(Reason.VISIT_CAP, seen(situation)) == "with a cap of 2 a visit"
+    assert unless(Reason.WEEK_CAP, seen(situation)) == "with a cap of 3 in 7 days"
+    assert why(Reason.WEEK_CAP, seen(situation)) == "2 sent in the last 7 days"
+
+
+BOTH = (Reason.VISIT_CAP,)
+ROWS = [
+    Stored("first", 9.0, (*BOTH, Reason.CONTROL_GROUP), 3),
+    Stored("second", 8.0, BOTH, 3),
+    Stored("third", 7.0, (*BOTH, Reason.OUTSIDE_HOURS), 3),
+]
+
+
+def test_what_holds_for_every_campaign_is_lifted_for_all() -> None:
+    assert otherwise(ROWS, "first") == Otherwise((*BOTH, Reason.CONTROL_GROUP), "first")
+    free = ROWS[1:]
+    assert otherwise(free, "second") == Otherwise(BOTH, "second")
+    assert otherwise(free, "third") == Otherwise((*BOTH, Reason.OUTSIDE_HOURS), "second")
+    assert otherwise(free, "another") is None
+
+
+def test_a_control_group_ahead_means_silence_and_not_the_runner_up() -> None:
+    assert otherwise(ROWS, "second") == Otherwise(BOTH, "first", is_ghost=True)
+
+
+def test_who_was_outranked_learns_by_whom() -> None:
+    decision = decide(
+        a_situation(a_campaign("poor"), a_campaign("rich", offer=RICH, tier=Tier.PERSONAL))
+    )
+    rows = stored(msgspec.to_builtins(list(decision.weighed)))
+    assert otherwise(rows, "poor") == Otherwise((), "rich")
+    assert otherwise(rows, "rich") is None
+
+
+def decide_without(situation: Situation, campaign_id: str, lifted: tuple[Reason, ...]) -> Decision:
+    """The same moment, in which nothing of that was in the way of the campaign."""
+    shopper, moment, limits = situation.shopper, situation.moment, DEFAULT_LIMITS
+    stops, pressure = situation.stops, situation.pressure
+    for reason in lifted:
+        match reason:
+            case Reason.STOPPED:
+                stops = replace(stops, everything=False, store_ids=frozenset())
+            case Reason.NO_CONSENT:
+                shopper = replace(shopper, consents=shopper.consents | NEEDED_IN_AISLE)
+            case Reason.COUNTRY_UNKNOWN:
+                shopper = replace(shopper, country="IT")
+            case Reason.NO_PUSH_TARGET:
+                shopper = replace(shopper, has_push_target=True)
+            case Reason.QUIET_ZONE:
+                moment = replace(moment, role=ZoneRole.SELLING)
+            case Reason.UNSURE_PLACE:
+                moment = replace(moment, confidence=1.0)
+            case Reason.VISIT_TOO_YOUNG:
+                limits = replace(limits, first_after_s=0.0)
+            case Reason.LEAVING_SOON:
+                moment = replace(moment, still_here_p=1.0)
+            case Reason.VISIT_CAP:
+                limits = replace(limits, per_visit=99)
+            case Reason.WEEK_CAP:
+                limits = replace(limits, per_7_days=99)
+            case Reason.COOL_DOWN:
+                limits = replace(limits, cool_down_s=-1e6)
+            case _:
+                pass  # of the campaign, below
+    spotless = a_campaign(campaign_id)
+    candidates = tuple(
+        replace(
+            one,
+            sends=0,
+            audience=None,
+            campaign=replace(
+                spotless,
+                offer=one.campaign.offer,
+                tier=one.campaign.tier,
+                categories=one.campaign.categories,
+            ),
+        )
+        if one.campaign.campaign_id == campaign_id
+        else one
+        for one in situation.candidates
+    )
+    return decide(
+        replace(
+            situation,
+            shopper=shopper,
+            moment=moment,
+            stops=replace(stops, campaign_ids=stops.campaign_ids - {campaign_id}),
+            pressure=replace(
+                pressure, campaigns_this_visit=pressure.campaigns_this_visit - {campaign_id}
+            ),
+            candidates=candidates,
+        ),
+        limits,
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(SITUATIONS)
+def test_who_is_said_to_win_wins_when_the_reasons_are_gone(situation: Situation) -> None:
+    """Judged by deciding again where nothing of that was in the way."""
+    decision = decide(situation)
+    rows = stored(msgspec.to_builtins(list(decision.weighed)))
+    for row in rows:
+        answer = otherwise(rows, row.campaign_id)
+        if answer is None:
+            assert isinstance(decision, Send)
+            assert decision.campaign.campaign_id == row.campaign_id
+            continue
+        if Reason.BELOW_RELEVANCE in answer.lifted:
+            continue  # worth more, it would stand elsewhere
+        again = decide_without(situation, row.campaign_id, answer.lifted)
+        if isinstance(again, Send):
+            assert (again.campaign.campaign_id, False) == (answer.wins, answer.is_ghost)
+        else:
+            assert again.ghost is not None
+            assert (again.ghost.campaign_id, True) == (answer.wins, answer.is_ghost)
