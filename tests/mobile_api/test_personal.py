@@ -71,6 +71,7 @@ async def test_erasure_leaves_the_proof_of_consent_and_nothing_else(api_on_both:
     assert left == {
         "stores": 1,
         "campaigns": 1,
+        "catalogue_version": 1,
         "shoppers": 1,
         "handsets": 1,
         "refresh_tokens": 1,
