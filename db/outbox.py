@@ -316,4 +316,6 @@ def _where(claimed: Claimed) -> dict[str, object]:
 
 
 def _said(end: End | Again) -> dict[str, object]:
-    return {"is_why": end.why[:WHY_LENGTH], "is_maybe_sent": end.maybe_sent}
+    # It may quote FCM, and PostgreSQL refuses a NUL, with all that is settled together.
+    why = end.why.replace("\0", "")[:WHY_LENGTH]
+    return {"is_why": why, "is_maybe_sent": end.maybe_sent}

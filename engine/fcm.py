@@ -91,7 +91,8 @@ class FcmTransport:
 
     async def __aenter__(self) -> Self:
         self._session = ClientSession(
-            connector=TCPConnector(limit=self._connection_limit),
+            # One more for the access token: pushes that hang must not keep it from being renewed.
+            connector=TCPConnector(limit=self._connection_limit + 1),
             cookie_jar=DummyCookieJar(),
             # The whole request has its own timeout below.
             timeout=ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),

@@ -318,6 +318,18 @@ async def test_what_waits_and_what_came_of_the_rest_is_told(
         assert await outbox.outcomes(tx) == {"delivered": 1, "pending": 1}
 
 
+async def test_a_reason_that_a_database_would_refuse_holds_up_nothing(
+    database: Database, clock: VirtualClock, person: Person
+) -> None:
+    await _send(database, clock, person)
+    (claimed,) = await _claim(database, clock)
+
+    async with database.begin() as tx:
+        await outbox.settle(tx, [(claimed, End("refused", "field\0s"))], clock.now())
+
+        assert (await tx.execute(select(outbox_table.c.why))).scalar_one() == "fields"
+
+
 async def test_a_long_reason_is_cut_to_its_column(
     database: Database, clock: VirtualClock, person: Person
 ) -> None:

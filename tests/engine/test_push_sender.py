@@ -243,6 +243,27 @@ async def test_what_is_known_at_the_end_is_written_before_it(bench: Bench) -> No
     assert await bench.outcomes() == {"delivered": 2}
 
 
+async def test_a_push_process_that_is_stopped_while_the_database_is_away_ends(
+    bench: Bench,
+) -> None:
+    await bench.fill("android")
+    (claimed,) = await claim_due(bench.database, bench.clock.now())
+    settler = Settler(bench.database, bench.live, bench.clock)
+    async with bench.database.begin() as tx:
+        await tx.execute(text("alter table outbox rename to away"))
+    writing = asyncio.create_task(settler.run(), name="settling")
+    await settler.put(claimed, End("delivered", ""))
+
+    async def has_failed() -> bool:
+        return settler.failures > 0
+
+    await eventually(has_failed)
+    writing.cancel()
+    await asyncio.wait([writing], timeout=10)
+
+    assert writing.cancelled()
+
+
 @pytest.mark.parametrize("trouble", [Trouble.UNREGISTERED, Trouble.BAD_REQUEST])
 async def test_many_failures_at_once_give_back_each_its_own(bench: Bench, trouble: Trouble) -> None:
     decisions = await bench.fill(*["android"] * 12)
