@@ -7,9 +7,11 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db import stops
 from db.handsets import PushTarget
 from db.outbox import Claimed
 from db.tables import campaigns, consents, push_targets
+from offers.stops import Stops
 from shoppers.consent import NEEDED_IN_AISLE, Purpose
 
 
@@ -19,11 +21,13 @@ class Standing:
 
     allowed: shopper -> those of the purposes needed in an aisle that they allow. statuses:
     campaign -> its status. targets: handset -> where it is reached, and when it last said so.
+    stops: what an operator has halted.
     """
 
     allowed: Mapping[str, frozenset[Purpose]]
     statuses: Mapping[str, str]
     targets: Mapping[str, tuple[PushTarget, datetime]]
+    stops: Stops
 
 
 async def standing(tx: AsyncConnection, claimed: Sequence[Claimed]) -> Standing:
@@ -62,4 +66,5 @@ async def standing(tx: AsyncConnection, claimed: Sequence[Claimed]) -> Standing:
     status = await tx.execute(
         select(campaigns.c.id, campaigns.c.status).where(campaigns.c.id.in_(campaign_ids))
     )
-    return Standing(allowed, {row.id: row.status for row in status}, targets)
+    halted = await stops.standing(tx)
+    return Standing(allowed, {row.id: row.status for row in status}, targets, halted)

@@ -24,43 +24,16 @@ from sqlalchemy import (
     text,
 )
 
+from db.columns import NAMES, own_id, part_of, ref
 from db.types import BigId, UtcDateTime
 
-# Names that Alembic can find again on every dialect.
-NAMES: Final = {
-    "ix": "ix_%(column_0_N_label)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-    "pk": "pk_%(table_name)s",
-}
 metadata: Final = MetaData(naming_convention=NAMES)
-
-
-def _id(name: str = "id") -> Column[str]:
-    return Column(name, String(64), primary_key=True)
-
-
-def _ref(name: str, target: str, *, nullable: bool = False) -> Column[str]:
-    return Column(
-        name,
-        String(64),
-        ForeignKey(target, ondelete="CASCADE"),
-        nullable=nullable,
-        index=True,
-    )
-
-
-def _part_of(name: str, target: str) -> Column[str]:
-    """A part of the primary key that is another table's row."""
-    return Column(name, String(64), ForeignKey(target, ondelete="CASCADE"), primary_key=True)
-
 
 # --- places -----------------------------------------------------------------------------------
 stores: Final = Table(
     "stores",
     metadata,
-    _id(),
+    own_id(),
     Column("name", String(120), nullable=False),
     Column("tz", String(64), nullable=False),
     Column("country", String(2), nullable=False),
@@ -74,8 +47,8 @@ stores: Final = Table(
 gateways: Final = Table(
     "gateways",
     metadata,
-    _id(),
-    _ref("store_id", "stores.id"),
+    own_id(),
+    ref("store_id", "stores.id"),
     Column("public_key", LargeBinary(32)),
     Column("software", String(64)),
     Column("enrolled_at", UtcDateTime),
@@ -86,7 +59,7 @@ gateway_codes: Final = Table(
     "gateway_codes",
     metadata,
     Column("code_sha256", String(64), primary_key=True),
-    _ref("gateway_id", "gateways.id"),
+    ref("gateway_id", "gateways.id"),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("used_at", UtcDateTime),
 )
@@ -95,7 +68,7 @@ gateway_codes: Final = Table(
 gateway_progress: Final = Table(
     "gateway_progress",
     metadata,
-    _ref("gateway_id", "gateways.id"),
+    ref("gateway_id", "gateways.id"),
     Column("boot", String(16), nullable=False),
     Column("last_seq", BigInteger, nullable=False),
     Column("batches", BigInteger, nullable=False),
@@ -108,9 +81,9 @@ gateway_progress: Final = Table(
 gateway_links: Final = Table(
     "gateway_links",
     metadata,
-    _part_of("store_id", "stores.id"),
-    _part_of("hearer_id", "gateways.id"),
-    _part_of("heard_id", "gateways.id"),
+    part_of("store_id", "stores.id"),
+    part_of("hearer_id", "gateways.id"),
+    part_of("heard_id", "gateways.id"),
     Column("hour_at", UtcDateTime, primary_key=True),
     Column("windows", Integer, nullable=False),
     Column("packets", BigInteger, nullable=False),
@@ -122,8 +95,8 @@ gateway_links: Final = Table(
 gateway_radios: Final = Table(
     "gateway_radios",
     metadata,
-    _part_of("store_id", "stores.id"),
-    _part_of("gateway_id", "gateways.id"),
+    part_of("store_id", "stores.id"),
+    part_of("gateway_id", "gateways.id"),
     Column("calibrated_at", UtcDateTime, primary_key=True),
     Column("offset_db", Float, nullable=False),
     Column("offset_se_db", Float, nullable=False),
@@ -141,8 +114,8 @@ gateway_radios: Final = Table(
 surveys: Final = Table(
     "surveys",
     metadata,
-    _id(),
-    _ref("store_id", "stores.id"),
+    own_id(),
+    ref("store_id", "stores.id"),
     Column("made_at", UtcDateTime, nullable=False),
     # Places with what each gateway heard there: read and written whole.
     Column("places", JSON, nullable=False),
@@ -151,8 +124,8 @@ surveys: Final = Table(
 survey_walks: Final = Table(
     "survey_walks",
     metadata,
-    _part_of("handset_id", "handsets.id"),
-    _ref("store_id", "stores.id"),
+    part_of("handset_id", "handsets.id"),
+    ref("store_id", "stores.id"),
     Column("survey_id", String(64), nullable=False, unique=True),
     Column("opened_at", UtcDateTime, nullable=False),
     Column("open_until", UtcDateTime, nullable=False),
@@ -162,7 +135,7 @@ survey_walks: Final = Table(
 survey_taps: Final = Table(
     "survey_taps",
     metadata,
-    _part_of("handset_id", "survey_walks.handset_id"),
+    part_of("handset_id", "survey_walks.handset_id"),
     Column("tap_id", String(64), primary_key=True),
     Column("at", UtcDateTime, nullable=False),
     Column("floor_id", String(64), nullable=False),
@@ -175,7 +148,7 @@ survey_taps: Final = Table(
 campaigns: Final = Table(
     "campaigns",
     metadata,
-    _id(),
+    own_id(),
     Column("status", String(16), nullable=False, index=True),
     # The campaign as its author wrote it; offers.campaign is what it means.
     Column("document", JSON, nullable=False),
@@ -208,7 +181,7 @@ stops: Final = Table(
 shoppers: Final = Table(
     "shoppers",
     metadata,
-    _id(),
+    own_id(),
     Column("country", String(2), nullable=False),
     Column("locale", String(16), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
@@ -217,8 +190,8 @@ shoppers: Final = Table(
 handsets: Final = Table(
     "handsets",
     metadata,
-    _id(),
-    _ref("shopper_id", "shoppers.id"),
+    own_id(),
+    ref("shopper_id", "shoppers.id"),
     Column("platform", String(8), nullable=False),
     Column("app_version", String(32), nullable=False),
     # The CEID secret, sealed; none without consent to BLE location.
@@ -258,7 +231,7 @@ refresh_tokens: Final = Table(
     "refresh_tokens",
     metadata,
     Column("token_sha256", String(64), primary_key=True),
-    _ref("handset_id", "handsets.id"),
+    ref("handset_id", "handsets.id"),
     Column("family", String(64), nullable=False, index=True),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("used_at", UtcDateTime),
@@ -267,7 +240,7 @@ refresh_tokens: Final = Table(
 browsing: Final = Table(
     "browsing",
     metadata,
-    _ref("shopper_id", "shoppers.id"),
+    ref("shopper_id", "shoppers.id"),
     Column("event_id", String(64), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("category", String(64), nullable=False),
@@ -282,9 +255,9 @@ browsing: Final = Table(
 visits: Final = Table(
     "visits",
     metadata,
-    _id(),
-    _ref("shopper_id", "shoppers.id"),
-    _ref("store_id", "stores.id"),
+    own_id(),
+    ref("shopper_id", "shoppers.id"),
+    ref("store_id", "stores.id"),
     Column("handset_id", String(64), nullable=False),
     Column("entered_at", UtcDateTime, nullable=False),
     Column("last_heard_at", UtcDateTime, nullable=False),
@@ -304,7 +277,7 @@ zone_visits: Final = Table(
     "zone_visits",
     metadata,
     Column("id", BigId, primary_key=True, autoincrement=True),
-    _ref("visit_id", "visits.id"),
+    ref("visit_id", "visits.id"),
     Column("zone_id", String(64), nullable=False),
     Column("entered_at", UtcDateTime, nullable=False),
     Column("left_at", UtcDateTime),
@@ -313,8 +286,8 @@ zone_visits: Final = Table(
 decisions: Final = Table(
     "decisions",
     metadata,
-    _id(),
-    _ref("visit_id", "visits.id"),
+    own_id(),
+    ref("visit_id", "visits.id"),
     Column("shopper_id", String(64), nullable=False),
     Column("zone_id", String(64), nullable=False),
     Column("outcome", String(8), nullable=False),
@@ -337,9 +310,9 @@ sends: Final = Table(
     Column(
         "decision_id", String(64), ForeignKey("decisions.id", ondelete="CASCADE"), primary_key=True
     ),
-    _ref("shopper_id", "shoppers.id"),
+    ref("shopper_id", "shoppers.id"),
     Column("campaign_id", String(64), nullable=False, index=True),
-    _ref("visit_id", "visits.id"),
+    ref("visit_id", "visits.id"),
     Column("at", UtcDateTime, nullable=False),
     # Set when it reached no handset: it then counts against no cap.
     Column("released_at", UtcDateTime),
@@ -378,7 +351,7 @@ outbox: Final = Table(
 receipts: Final = Table(
     "receipts",
     metadata,
-    _ref("decision_id", "decisions.id"),
+    ref("decision_id", "decisions.id"),
     Column("receipt_id", String(64), nullable=False),
     Column("handset_id", String(64), nullable=False),
     Column("kind", String(16), nullable=False),
@@ -389,7 +362,7 @@ receipts: Final = Table(
 redemptions: Final = Table(
     "redemptions",
     metadata,
-    _id(),
+    own_id(),
     Column(
         "decision_id",
         String(64),
@@ -397,7 +370,7 @@ redemptions: Final = Table(
         nullable=False,
         unique=True,
     ),
-    _ref("shopper_id", "shoppers.id"),
+    ref("shopper_id", "shoppers.id"),
     Column("campaign_id", String(64), nullable=False, index=True),
     Column("idempotency_key", String(64), nullable=False),
     Column("code", Text, nullable=False),

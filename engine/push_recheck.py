@@ -61,6 +61,9 @@ def _by_what_stands(claimed: Claimed, stands: Standing, now: datetime) -> End | 
         return Again(now, "it waited too long for its turn", maybe_sent=False)
     if stands.statuses.get(claimed.campaign_id) != Status.LIVE.value:
         return End("expired", "the campaign is no longer live")
+    halted = stands.stops
+    if halted.silences(claimed.store_id) or claimed.campaign_id in halted.campaign_ids:
+        return End("expired", "an operator has halted it")
     if claimed.handset_id not in stands.targets:
         return End("target_gone", "the handset has no target")
     if not stands.allowed.get(claimed.shopper_id, frozenset()) >= NEEDED_IN_AISLE:

@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from config.clock import VirtualClock
 from config.settings import SettingsError, load_settings
-from db import campaigns, consents, handsets
+from db import campaigns, consents, handsets, stops
 from db.connect import Database
 from db.handsets import PushTarget
 from db.live import Here, Live, SentBefore
@@ -33,6 +33,7 @@ from firmware_sim.fcm_faults import Fault, Trouble
 from firmware_sim.fcm_targets import mint_target
 from offers.campaign import Status
 from offers.pressure import DEFAULT_LIMITS
+from offers.stops import Scope
 from shoppers.consent import Grant, Purpose
 from tests.db.rows import LIVES, STORE, Person, a_person, a_send, a_store
 from tests.engine.shop import eventually
@@ -181,6 +182,16 @@ async def _campaign_is_paused(bench: Bench) -> None:
         await campaigns.save_campaign(tx, paused, bench.clock.now())
 
 
+async def _store_is_halted(bench: Bench) -> None:
+    async with bench.database.begin() as tx:
+        await stops.throw(tx, Scope.STORE, STORE, "drill", bench.clock.now())
+
+
+async def _campaign_is_halted(bench: Bench) -> None:
+    async with bench.database.begin() as tx:
+        await stops.throw(tx, Scope.CAMPAIGN, "pasta", "sold out", bench.clock.now())
+
+
 HINDRANCES: list[tuple[Callable[[Bench], Awaitable[None]], str, str]] = [
     (_leaves, "expired", "the shopper has left the zone"),
     (_is_nowhere, "expired", "the shopper has left the zone"),
@@ -190,6 +201,8 @@ HINDRANCES: list[tuple[Callable[[Bench], Awaitable[None]], str, str]] = [
     (_withdraws_location, "expired", "consent was withdrawn"),
     (_waits_too_long, "expired", "too late to be of use"),
     (_drops_the_target, "target_gone", "the handset has no target"),
+    (_store_is_halted, "expired", "an operator has halted it"),
+    (_campaign_is_halted, "expired", "an operator has halted it"),
     (_campaign_is_paused, "expired", "the campaign is no longer live"),
 ]
 
