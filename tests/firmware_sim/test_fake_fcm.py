@@ -18,6 +18,7 @@ from firmware_sim.fcm_delivery import Delivery
 from firmware_sim.fcm_faults import Fault, Trouble
 from firmware_sim.fcm_oauth import GRANT
 from firmware_sim.fcm_targets import mint_target
+from tests.engine.shop import eventually
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
@@ -172,6 +173,29 @@ async def test_a_message_is_accepted_and_reaches_the_handset_later(bench: Bench)
     assert timedelta(0) < delivery.delivered_at - delivery.accepted_at < timedelta(seconds=3)
     assert bench.fcm.counts["send_requests"] == 1
     assert bench.fcm.counts["delivered"] == 1
+
+
+async def test_an_answer_takes_as_long_as_it_is_told_to() -> None:
+    clock = VirtualClock(START)
+    async with (
+        FakeFcm(clock, seed=7, on_delivery=lambda _: None, answer_delay_s=2) as fcm,
+        ClientSession() as http,
+    ):
+        fcm.register("fid", FID)
+        bench = Bench(fcm, clock, http, [])
+        await bench.log_in()
+        sending = asyncio.create_task(bench.send(), name="send")
+
+        async def is_taken() -> bool:
+            return fcm.counts["accepted"] == 1
+
+        await eventually(is_taken)
+        await clock.advance(1.9)
+        assert not sending.done()
+        await clock.advance(0.1)
+        status, _, _ = await sending
+
+    assert status == 200
 
 
 async def test_a_dry_run_is_checked_and_not_delivered(bench: Bench) -> None:
