@@ -1,6 +1,6 @@
 """What has been bought so far, kept as the engine keeps it, and four ways to rank what comes next.
 
-The engine's own way calls `offers.relevance.leaning` and nothing else: what it knows here is what
+The engine's own way calls `offers.relevance.Leanings` and nothing else: what it knows here is what
 a store without an app would know, purchases only.
 """
 
@@ -20,7 +20,7 @@ from offers.habits import Habit, after_basket, after_purchase, basket_share
 from offers.known import Known, Learnt, Profile
 from offers.neighbours import alike_log_odds
 from offers.odds import log_odds, share_of
-from offers.relevance import leaning
+from offers.relevance import Leanings
 from offers.situation import Browsed
 
 Key = float | tuple[float, int]
@@ -142,10 +142,11 @@ def _by_engine(
 ) -> list[str]:
     known = history.known(household)
     of_all = known.learnt.shares
+    signs = Leanings(looks, known, now)
 
     def score(label: str) -> float:
-        found = leaning(looks, known, (label,), now)
-        return share_of(log_odds(of_all[label]) + found.log_odds_gain) * found.need
+        gain, needed = signs.strength((label,))
+        return share_of(log_odds(of_all[label]) + gain) * needed
 
     return _best(history, cart, score)
 

@@ -16,7 +16,7 @@ from offers.baskets import best_complement
 from offers.interests import stated_on
 from offers.known import Known, Opinion
 from offers.odds import share_of
-from offers.relevance import BASE_ODDS, leaning
+from offers.relevance import BASE_ODDS, Leanings
 from offers.situation import Browsed
 
 # A step up costs at most this much more, whoever asks: beyond it is another product, not a better
@@ -74,16 +74,17 @@ def cross_sells(
     """
     found: list[Suggestion] = []
     looks = [Browsed("carted", category, now) for category in sorted(cart)]
+    signs = Leanings(looks, known, now)
     for product in products:
         called = best_complement(cart, product.category, known.learnt.complements)
         if called is None or product.zone_id not in ahead_s:
             continue
         if stated_on(known.profile, (product.category,)) is Opinion.UNWANTED:
             continue
-        fits = leaning(looks, known, (product.category,), now)
-        response = share_of(math.log(BASE_ODDS) + fits.log_odds_gain)
+        gain, needed = signs.strength((product.category,))
+        response = share_of(math.log(BASE_ODDS) + gain)
         reached = math.exp(-max(0.0, ahead_s[product.zone_id]) / left_s)
-        cents = response * reached * product.margin_cents * fits.need
+        cents = response * reached * product.margin_cents * needed
         found.append(
             Suggestion(Kind.CROSS_SELL, product, cents, f"it goes with {called.given} in your cart")
         )

@@ -1,12 +1,12 @@
 """The decision: the one offer worth sending now, or every reason for silence."""
 
-from dataclasses import replace
+from collections.abc import Iterable
 from typing import Final
 
 from offers.campaign import Campaign
 from offers.filters import reasons_against, reasons_for_silence
 from offers.pressure import DEFAULT_LIMITS, Limits
-from offers.relevance import RELEVANCE_THRESHOLD_CENTS, Fit, fit
+from offers.relevance import RELEVANCE_THRESHOLD_CENTS, Fitting
 from offers.situation import Candidate, Decision, Hold, Reason, Send, Situation, Weighed
 
 # Reasons that concern this campaign's experiment rather than the shopper: without them it would
@@ -15,6 +15,9 @@ _EXPERIMENT: Final = frozenset({Reason.CONTROL_GROUP})
 # Of the candidates that did not win, so many are told of, the best-placed: more than any feed
 # shows, and a decision stays a few kilobytes in a store with a thousand campaigns.
 WEIGHED_MAX: Final = 20
+
+# A campaign, what it is expected to earn in cents, and every reason against it.
+_Judged = tuple[Campaign, float, tuple[Reason, ...]]
 
 
 def decide(situation: Situation, limits: Limits = DEFAULT_LIMITS) -> Decision:
@@ -26,58 +29,57 @@ def decide(situation: Situation, limits: Limits = DEFAULT_LIMITS) -> Decision:
     if not situation.candidates:
         return Hold((Reason.NO_CAMPAIGN,), ())
     silence = reasons_for_silence(situation, limits)
-    weighed: list[Weighed] = []
-    winner: tuple[int, Campaign] | None = None
+    fitting = Fitting(situation)
+    judged: list[_Judged] = []
+    winner: int | None = None
     # A ghost takes its place in the ranking as if it were sent: the control group of a campaign
     # that would have won here gets silence, not the runner-up.
-    for candidate, fitting in _ranked(situation):
+    for _tier, cost, _campaign_id, candidate in _ranked(situation.candidates, fitting):
         may_win = winner is None and not silence
-        if not may_win and len(weighed) >= WEIGHED_MAX:
+        if not may_win and len(judged) >= WEIGHED_MAX:
             break
-        one = _weigh(situation, candidate, fitting, silence)
-        if may_win and _EXPERIMENT.issuperset(one.against):
-            winner = len(weighed), candidate.campaign
-        weighed.append(one)
+        against = silence + reasons_against(situation, candidate)
+        if -cost < RELEVANCE_THRESHOLD_CENTS:
+            against = (*against, Reason.BELOW_RELEVANCE)
+        if may_win and _EXPERIMENT.issuperset(against):
+            winner = len(judged)
+        judged.append((candidate.campaign, -cost, against))
+    told = _told(judged, winner, fitting)
     if winner is None:
-        return Hold(weighed[0].against, tuple(weighed[:WEIGHED_MAX]))
-    place, campaign = winner
-    told = _after_winner(weighed, place)[:WEIGHED_MAX]
+        return Hold(told[0].against, told)
+    campaign = judged[winner][0]
     if told[0].against:
         return Hold(told[0].against, told, campaign)
     return Send(campaign, told, situation.moment.residual_dwell_s)
 
 
-def _ranked(situation: Situation) -> list[tuple[Candidate, Fit]]:
-    fitting = [
-        (candidate, fit(situation, candidate.campaign)) for candidate in situation.candidates
-    ]
-    fitting.sort(
-        key=lambda pair: (
-            pair[0].campaign.tier,
-            -pair[1].expected_cents,
-            pair[0].campaign.campaign_id,
+def _ranked(
+    candidates: Iterable[Candidate], fitting: Fitting
+) -> list[tuple[int, float, str, Candidate]]:
+    """Tier, expected loss in cents, id, candidate; the best first. Ids differ, so that no two
+    candidates are ever compared."""
+    return sorted(
+        (
+            one.campaign.tier,
+            -fitting.expected_cents(one.campaign),
+            one.campaign.campaign_id,
+            one,
         )
-    )
-    return fitting
-
-
-def _weigh(
-    situation: Situation, candidate: Candidate, fitting: Fit, silence: tuple[Reason, ...]
-) -> Weighed:
-    against = silence + reasons_against(situation, candidate)
-    if fitting.expected_cents < RELEVANCE_THRESHOLD_CENTS:
-        against = (*against, Reason.BELOW_RELEVANCE)
-    campaign = candidate.campaign
-    return Weighed(
-        campaign.campaign_id, fitting.expected_cents, against, fitting.because, campaign.tier
+        for one in candidates
     )
 
 
-def _after_winner(ranked: list[Weighed], winner: int) -> tuple[Weighed, ...]:
+def _told(judged: list[_Judged], winner: int | None, fitting: Fitting) -> tuple[Weighed, ...]:
     """The winner first; those that lost only to it say so."""
-    losers = [
-        w if w.against else replace(w, against=(Reason.OUTRANKED,))
-        for place, w in enumerate(ranked)
-        if place != winner
-    ]
-    return (ranked[winner], *losers)
+    order = list(range(len(judged)))
+    if winner is not None:
+        order.insert(0, order.pop(winner))
+    told = []
+    for place in order[:WEIGHED_MAX]:
+        campaign, cents, against = judged[place]
+        if winner is not None and place != winner and not against:
+            against = (Reason.OUTRANKED,)
+        told.append(
+            Weighed(campaign.campaign_id, cents, against, fitting.because(campaign), campaign.tier)
+        )
+    return tuple(told)

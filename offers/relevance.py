@@ -4,6 +4,7 @@ P(response) x margin x need - fatigue. The signs add up in log-odds (`offers.int
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ from shoppers.consent import Purpose
 # Assumed until attribution has taught us better: one shopper in a hundred responds to an offer at
 # the shelf out of the blue.
 BASE_ODDS: Final = 0.01
+_BASE_LOG_ODDS: Final = math.log(BASE_ODDS)
 # However many signs agree, three in five respond at most.
 MAX_LOG_ODDS_GAIN: Final = 5.0
 # Below this expected margin a message costs more goodwill than it earns.
@@ -31,14 +33,6 @@ _CART_S: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
-    """The expected margin of sending, in cents, and the reasons a shopper may read."""
-
-    expected_cents: float
-    because: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Leaning:
     """What the signs say of some categories. need: 0 to 1, how much of it is needed again now."""
 
@@ -47,55 +41,100 @@ class Leaning:
     because: tuple[str, ...]  # the strongest first
 
 
-def fit(situation: Situation, campaign: Campaign, known: Known = NOTHING_KNOWN) -> Fit:
-    """How well the campaign fits.
+class Leanings:
+    """What the signs say of any categories, for one shopper at one moment.
+
+    Thousands of campaigns share some dozens of categories: each is weighed once.
+    """
+
+    def __init__(self, looks: Sequence[Browsed], known: Known, now: datetime) -> None:
+        self._known, self._now = known, now
+        self._cart = _cart(looks, now)
+        self._looks: defaultdict[str, list[tuple[str, datetime]]] = defaultdict(list)
+        for look in looks:
+            self._looks[look.category].append((look.kind, look.at))
+        self._categories: dict[str, tuple[float, tuple[Part, ...]]] = {}
+        self._seen: dict[tuple[str, ...], tuple[float, tuple[Part, ...]]] = {(): (0.0, ())}
+
+    def strength(self, categories: Collection[str]) -> tuple[float, float]:
+        """`log_odds_gain` and `need` of the leaning, without its words."""
+        gain, best, _ = self._best(categories)
+        said, _ = self._looked_at(categories)
+        habit = self._known.profile.habits.get(best)
+        return min(gain + said, MAX_LOG_ODDS_GAIN), need(habit, self._now)
+
+    def of(self, categories: Collection[str]) -> Leaning:
+        """What all signs together say of these categories.
+
+        An offer for several categories is judged by the one that fits best: a person who buys pasta
+        every week is not put off by the rice beside it.
+        """
+        _, _, parts = self._best(categories)
+        _, said = self._looked_at(categories)
+        telling = sorted((*said, *parts), key=lambda part: -part.log_odds)
+        because = tuple(part.because for part in telling if part.because)
+        return Leaning(*self.strength(categories), because)
+
+    def _best(self, categories: Collection[str]) -> tuple[float, str, tuple[Part, ...]]:
+        """What is not looking in the app, of the category that it says most for."""
+        best: tuple[float, str, tuple[Part, ...]] | None = None
+        for category in categories:
+            gain, parts = self._category(category)
+            if best is None or (-gain, category) < (-best[0], best[1]):
+                best = (gain, category, parts)
+        return best or (0.0, "", ())
+
+    def _category(self, category: str) -> tuple[float, tuple[Part, ...]]:
+        known = self._categories.get(category)
+        if known is None:
+            parts = category_parts(self._known, category, self._cart, self._now)
+            known = sum(part.log_odds for part in parts), parts
+            self._categories[category] = known
+        return known
+
+    def _looked_at(self, categories: Collection[str]) -> tuple[float, tuple[Part, ...]]:
+        names = tuple(sorted([name for name in categories if name in self._looks]))
+        known = self._seen.get(names)
+        if known is None:
+            looks = [look for name in names for look in self._looks[name]]
+            parts = look_parts(looks, self._now)
+            known = self._seen[names] = sum(part.log_odds for part in parts), parts
+        return known
+
+
+class Fitting:
+    """How well campaigns fit one situation.
 
     What was inferred counts only with the consent that let it be kept; what the shopper said of
     a category counts always. An unwanted category is worth nothing, whatever the rest says.
     """
-    fatigue_cents = FATIGUE_CENTS * situation.pressure.sent_last_7_days
-    opinion = stated_on(known.profile, campaign.categories)
-    if opinion is Opinion.UNWANTED:
-        return Fit(-fatigue_cents, ("you asked for no offers of this kind",))
-    looks: Sequence[Browsed] = situation.browsed
-    if Purpose.PROFILING not in situation.shopper.consents:
-        looks, known = (), Known(Profile(stated=known.profile.stated))
-    found = leaning(looks, known, campaign.categories, situation.now)
-    because = ["you are near it", *found.because]
-    gain = found.log_odds_gain
-    if opinion is Opinion.WANTED:
-        gain = max(gain, WANTED_LOG_ODDS)
-        because.insert(1, "you said that you like it")
-    margin_cents = campaign.offer.margin_cents - campaign.offer.cost_cents
-    response = share_of(math.log(BASE_ODDS) + gain)
-    return Fit(response * margin_cents * found.need - fatigue_cents, tuple(because))
 
+    def __init__(self, situation: Situation, known: Known = NOTHING_KNOWN) -> None:
+        looks: Sequence[Browsed] = situation.browsed
+        self._profile = known.profile
+        if Purpose.PROFILING not in situation.shopper.consents:
+            looks, known = (), Known(Profile(stated=known.profile.stated))
+        self._leanings = Leanings(looks, known, situation.now)
+        self._fatigue_cents = FATIGUE_CENTS * situation.pressure.sent_last_7_days
 
-def leaning(
-    looks: Sequence[Browsed], known: Known, categories: Collection[str], now: datetime
-) -> Leaning:
-    """What all signs together say of these categories.
+    def expected_cents(self, campaign: Campaign) -> float:
+        """The expected margin of sending, in cents."""
+        opinion = stated_on(self._profile, campaign.categories)
+        if opinion is Opinion.UNWANTED:
+            return -self._fatigue_cents
+        gain, needed = self._leanings.strength(campaign.categories)
+        if opinion is Opinion.WANTED:
+            gain = max(gain, WANTED_LOG_ODDS)
+        margin_cents = campaign.offer.margin_cents - campaign.offer.cost_cents
+        return share_of(_BASE_LOG_ODDS + gain) * margin_cents * needed - self._fatigue_cents
 
-    An offer for several categories is judged by the one that fits best: a person who buys pasta
-    every week is not put off by the rice beside it.
-    """
-    own_looks = [(look.kind, look.at) for look in looks if look.category in categories]
-    cart = _cart(looks, now) if known.learnt.complements else frozenset[str]()
-    best: tuple[float, str, tuple[Part, ...]] = (0.0, "", ())
-    for category in sorted(categories):
-        parts = category_parts(known, category, cart, now)
-        gain = sum(part.log_odds for part in parts)
-        if not best[1] or gain > best[0]:
-            best = (gain, category, parts)
-    gain, category, parts = best
-    said = look_parts(own_looks, now)
-    total = gain + sum(part.log_odds for part in said)
-    telling = sorted((*said, *parts), key=lambda part: -part.log_odds)
-    return Leaning(
-        min(total, MAX_LOG_ODDS_GAIN),
-        need(known.profile.habits.get(category), now),
-        tuple(part.because for part in telling if part.because),
-    )
+    def because(self, campaign: Campaign) -> tuple[str, ...]:
+        """The reasons a shopper may read."""
+        opinion = stated_on(self._profile, campaign.categories)
+        if opinion is Opinion.UNWANTED:
+            return ("you asked for no offers of this kind",)
+        said = ("you said that you like it",) if opinion is Opinion.WANTED else ()
+        return ("you are near it", *said, *self._leanings.of(campaign.categories).because)
 
 
 def interest_level(looks: Sequence[Browsed], known: Known, category: str, now: datetime) -> float:
@@ -106,7 +145,7 @@ def interest_level(looks: Sequence[Browsed], known: Known, category: str, now: d
         case Opinion.WANTED:
             return 1.0
         case None:
-            gain = leaning(looks, known, (category,), now).log_odds_gain
+            gain, _ = Leanings(looks, known, now).strength((category,))
             return max(0.0, gain / MAX_LOG_ODDS_GAIN)
 
 

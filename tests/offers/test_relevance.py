@@ -2,7 +2,7 @@
 
 import math
 import random
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from offers.baskets import Association
-from offers.campaign import Offer
+from offers.campaign import Campaign, Offer
 from offers.fading import Tally
 from offers.habits import JUST_BOUGHT_NEED, Habit
 from offers.interests import LOOK_HALF_LIVES_S, LOOK_WEIGHTS, WANTED_LOG_ODDS
@@ -19,12 +19,11 @@ from offers.relevance import (
     BASE_ODDS,
     FATIGUE_CENTS,
     MAX_LOG_ODDS_GAIN,
-    Fit,
-    fit,
+    Fitting,
+    Leanings,
     interest_level,
-    leaning,
 )
-from offers.situation import Browsed, Pressure
+from offers.situation import Browsed, Pressure, Situation
 from shoppers.consent import NEEDED_IN_AISLE, Purpose
 from tests.offers.situations import NOW, a_campaign, a_situation
 
@@ -37,6 +36,17 @@ PASTA_EATER = Known(
     Profile(baskets=Tally(40.0, NOW - timedelta(days=7)), habits={"pasta": WEEKLY}),
     Learnt(shares={"pasta": 0.1}),
 )
+
+
+@dataclass(frozen=True)
+class Fit:
+    expected_cents: float
+    because: tuple[str, ...]
+
+
+def fit(situation: Situation, campaign: Campaign, known: Known = NOTHING_KNOWN) -> Fit:
+    fitting = Fitting(situation, known)
+    return Fit(fitting.expected_cents(campaign), fitting.because(campaign))
 
 
 def _expected(log_odds_gain: float) -> float:
@@ -201,7 +211,7 @@ def test_bought_a_moment_ago_is_less_needed() -> None:
     again = replace(WEEKLY, bought=Tally(20.0, NOW))
     just = replace(PASTA_EATER, profile=replace(PASTA_EATER.profile, habits={"pasta": again}))
 
-    found = leaning((), just, {"pasta"}, NOW)
+    found = Leanings((), just, NOW).of({"pasta"})
 
     assert found.need == JUST_BOUGHT_NEED
     assert fit(a_situation(), CAMPAIGN, just).expected_cents == pytest.approx(
