@@ -2,7 +2,7 @@
 RUN := .venv/bin
 SEED ?= 7
 
-.PHONY: help demo test check format rehearse rehearse-fast rehearse-cut rehearse-seeds rehearse-recorded figures bench-zones bench-presence bench-store bench-calibration bench-push bench-relevance lock clean
+.PHONY: help demo test check format rehearse rehearse-fast rehearse-cut rehearse-seeds rehearse-recorded figures bench-zones bench-presence bench-store bench-calibration bench-decide bench-push bench-relevance lock clean
 
 help:
 	@echo "make demo               a simulated store, live in this terminal (Ctrl-C ends it)"
@@ -18,6 +18,7 @@ help:
 	@echo "make bench-presence     sightings a second in a full store, beside a loop over objects"
 	@echo "make bench-store        presence in the simulated store over ten seeds, with dead gateways"
 	@echo "make bench-calibration  gateways that calibrate each other, and find out who was moved"
+	@echo "make bench-decide       a decision among ten thousand campaigns, beside a scan over all of them"
 	@echo "make bench-push         pushes a second of one process, beside firebase-admin's sender"
 	@echo "make bench-relevance    the score on a year of real groceries; uplift with a planted effect"
 	@echo "make lock               write requirements.lock anew"
@@ -80,6 +81,10 @@ bench-store:
 bench-calibration:
 	@scripts/setup.sh
 	@OPENBLAS_NUM_THREADS=1 $(RUN)/python -m benchmarks.calibration
+
+bench-decide:
+	@scripts/setup.sh
+	@OPENBLAS_NUM_THREADS=1 $(RUN)/python -m benchmarks.decide
 
 bench-push:
 	@scripts/setup.sh

@@ -8,7 +8,7 @@
 | `{store:S}:presence` | string | CHECKPOINT_EXPIRE_S | a checkpoint of presence |
 | `{store:S}:owner` | string | LEASE_S | the engine process that owns the store |
 | `{shopper:P}:sends` | sorted set | 8 days | sends reserved: `decision|campaign|visit` by time |
-| `{store:S}:counts` | hash | never | what the engine counted of the store's stream |
+| `{store:S}:counts` | hash | never | what engine and push workers counted |
 | `outbox:wake` | list | 1 minute | at most one entry: there is a push to send |
 | `rate:C` | string | its period | requests of one client (GCRA) |
 
@@ -28,6 +28,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from beacons.sighting import Batch, encode_batch
+from db import live_scripts
 from db.redis_client import open_redis, together
 from offers.pressure import WEEK_S, Limits
 
@@ -44,63 +45,6 @@ CHECKPOINT_MAX_BYTES: Final = 24_000_000
 LEASE_S: Final = 10
 WAKE: Final = "outbox:wake"
 WAKE_EXPIRE_S: Final = 60
-
-# KEYS: stream, seqs. ARGV: field, seq, gateway, batch, STREAM_MAX, SEQS_EXPIRE_S.
-_APPEND: Final = """
-local last = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
-if tonumber(ARGV[2]) <= last then return 0 end
-redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[5], '*', 'g', ARGV[3], 'b', ARGV[4])
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
-redis.call('EXPIRE', KEYS[2], ARGV[6])
-return 1
-"""
-# KEYS: sends. ARGV: member, now_ms, visit, per_visit, per_week, cool_down_ms, week_ms, expire_s,
-# then member and ms of each send that SQL knows. Answers 1 when reserved.
-_RESERVE: Final = """
-for i = 9, #ARGV, 2 do redis.call('ZADD', KEYS[1], ARGV[i + 1], ARGV[i]) end
-local now = tonumber(ARGV[2])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. (now - tonumber(ARGV[7])))
-local sends = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
-local visit, week, answer = 0, 0, 1
-for i = 1, #sends, 2 do
-  if sends[i] == ARGV[1] then return 1 end
-  week = week + 1
-  local at = string.match(sends[i], '|([^|]*)$')
-  if at == ARGV[3] then visit = visit + 1 end
-  if now < tonumber(sends[i + 1]) + tonumber(ARGV[6]) then answer = 0 end
-end
-if visit >= tonumber(ARGV[4]) or week >= tonumber(ARGV[5]) then answer = 0 end
-if answer == 1 then redis.call('ZADD', KEYS[1], now, ARGV[1]) end
-redis.call('EXPIRE', KEYS[1], ARGV[8])
-return answer
-"""
-# KEYS: owner. ARGV: who, lease_ms. Takes or renews the lease; 1 when it is ours.
-_LEASE: Final = """
-local owner = redis.call('GET', KEYS[1])
-if owner and owner ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
-"""
-# KEYS: owner, presence. ARGV: who, checkpoint, CHECKPOINT_EXPIRE_S. 1 when the store is ours.
-_KEEP_CHECKPOINT: Final = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
-return 1
-"""
-# KEYS: owner. ARGV: who.
-_RELEASE_LEASE: Final = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
-return 0
-"""
-# Generic cell rate. KEYS: rate. ARGV: now_ms, interval_ms, burst. Answers the wait in ms; 0 = go.
-_RATE: Final = """
-local now, interval = tonumber(ARGV[1]), tonumber(ARGV[2])
-local full = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
-local wait = full - now - interval * (tonumber(ARGV[3]) - 1)
-if wait > 0 then return math.ceil(wait) end
-redis.call('SET', KEYS[1], full + interval, 'PX', math.ceil(full + interval - now + 1))
-return 0
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +82,12 @@ class Live:
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
-        self._append = redis.register_script(_APPEND)
-        self._reserve = redis.register_script(_RESERVE)
-        self._lease = redis.register_script(_LEASE)
-        self._release_lease = redis.register_script(_RELEASE_LEASE)
-        self._keep_checkpoint = redis.register_script(_KEEP_CHECKPOINT)
-        self._rate = redis.register_script(_RATE)
+        self._append = redis.register_script(live_scripts.APPEND)
+        self._reserve = redis.register_script(live_scripts.RESERVE)
+        self._lease = redis.register_script(live_scripts.LEASE)
+        self._release_lease = redis.register_script(live_scripts.RELEASE_LEASE)
+        self._keep_checkpoint = redis.register_script(live_scripts.KEEP_CHECKPOINT)
+        self._rate = redis.register_script(live_scripts.RATE)
 
     async def ping(self) -> None:
         """Nothing, when Redis answers. Raises redis.exceptions.RedisError."""
@@ -292,10 +236,16 @@ class Live:
             if gone:
                 pipe.hdel(key, *gone)
 
-    async def where(self, store_id: str, handset_id: str) -> Here | None:
-        """Where one handset is; None when nobody knows."""
-        packed: Any = await self.redis.hget(_here(store_id), handset_id)
-        return None if packed is None else msgspec.msgpack.decode(packed, type=Here)
+    async def where_all(self, store_id: str, handset_ids: Sequence[str]) -> dict[str, Here]:
+        """Where these handsets are; those that nobody knows of are missing."""
+        if not handset_ids:
+            return {}
+        packed: Any = await self.redis.hmget(_here(store_id), list(handset_ids))
+        return {
+            handset_id: msgspec.msgpack.decode(place, type=Here)
+            for handset_id, place in zip(handset_ids, packed, strict=True)
+            if place is not None
+        }
 
     async def everyone(self, store_id: str) -> dict[str, Here]:
         """Where everybody is, by handset."""

@@ -3,6 +3,7 @@
 Fails closed: no knowledge of where the shopper is, or of what they allow, is a no.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -38,18 +39,27 @@ async def hindrances(
     """
     async with database.read() as tx:
         stands = await standing(tx, claimed)
+    by_store: defaultdict[str, list[str]] = defaultdict(list)
+    for one in claimed:
+        by_store[one.store_id].append(one.handset_id)
+    places: dict[tuple[str, str], Here] = {}
+    unasked: set[str] = set()
+    for store_id, handset_ids in by_store.items():
+        try:
+            here = await live.where_all(store_id, handset_ids)
+        except RedisError:
+            unasked.add(store_id)
+        else:
+            places |= {(store_id, handset_id): place for handset_id, place in here.items()}
+    # Nothing was sent; without this the lease would run out and cast doubt on that.
+    later = Again(now + ASK_AGAIN_AFTER, "presence could not be asked", maybe_sent=False)
     found: list[End | Again | None] = []
     for one in claimed:
         why_not = _by_what_stands(one, stands, now)
-        if why_not is None:
-            try:
-                here = await live.where(one.store_id, one.handset_id)
-            except RedisError:
-                # Nothing was sent; without this the lease would run out and cast doubt on that.
-                again_at = now + ASK_AGAIN_AFTER
-                why_not = Again(again_at, "presence could not be asked", maybe_sent=False)
-            else:
-                why_not = _by_presence(one, here, now)
+        if why_not is None and one.store_id in unasked:
+            why_not = later
+        elif why_not is None:
+            why_not = _by_presence(one, places.get((one.store_id, one.handset_id)), now)
         found.append(why_not)
     return found
 

@@ -81,7 +81,7 @@ def cross_sells(
             continue
         if stated_on(known.profile, (product.category,)) is Opinion.UNWANTED:
             continue
-        gain, needed = signs.strength((product.category,))
+        gain, needed = signs.strength(frozenset({product.category}))
         response = share_of(math.log(BASE_ODDS) + gain)
         reached = math.exp(-max(0.0, ahead_s[product.zone_id]) / left_s)
         cents = response * reached * product.margin_cents * needed

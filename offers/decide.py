@@ -58,14 +58,9 @@ def _ranked(
 ) -> list[tuple[int, float, str, Candidate]]:
     """Tier, expected loss in cents, id, candidate; the best first. Ids differ, so that no two
     candidates are ever compared."""
+    cents = fitting.expected_cents
     return sorted(
-        (
-            one.campaign.tier,
-            -fitting.expected_cents(one.campaign),
-            one.campaign.campaign_id,
-            one,
-        )
-        for one in candidates
+        [(c.campaign.tier, -cents(c.campaign), c.campaign.campaign_id, c) for c in candidates]
     )
 
 

@@ -132,9 +132,9 @@ CAMPAIGN_FILTERS: Final[tuple[tuple[Reason, CampaignFilter], ...]] = (
 
 def reasons_for_silence(s: Situation, limits: Limits) -> tuple[Reason, ...]:
     """Every reason that forbids whatever campaign now, in the order of MOMENT_FILTERS."""
-    return tuple(reason for reason, applies in MOMENT_FILTERS if applies(s, limits))
+    return tuple([reason for reason, applies in MOMENT_FILTERS if applies(s, limits)])
 
 
 def reasons_against(s: Situation, c: Candidate) -> tuple[Reason, ...]:
     """Every reason that forbids this campaign now, in the order of CAMPAIGN_FILTERS."""
-    return tuple(reason for reason, applies in CAMPAIGN_FILTERS if applies(s, c))
+    return tuple([reason for reason, applies in CAMPAIGN_FILTERS if applies(s, c)])

@@ -103,6 +103,8 @@ def category_parts(
 
 def stated_on(profile: Profile, categories: Collection[str]) -> Opinion | None:
     """What the shopper said of any of these; one unwanted category spoils the whole offer."""
+    if not profile.stated:
+        return None
     said = {profile.stated[category] for category in categories if category in profile.stated}
     if Opinion.UNWANTED in said:
         return Opinion.UNWANTED

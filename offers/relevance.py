@@ -5,7 +5,8 @@ P(response) x margin x need - fatigue. The signs add up in log-odds (`offers.int
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -41,6 +42,9 @@ class Leaning:
     because: tuple[str, ...]  # the strongest first
 
 
+_NOTHING: Final[tuple[float, str, tuple[Part, ...]]] = (0.0, "", ())
+
+
 class Leanings:
     """What the signs say of any categories, for one shopper at one moment.
 
@@ -53,17 +57,18 @@ class Leanings:
         self._looks: defaultdict[str, list[tuple[str, datetime]]] = defaultdict(list)
         for look in looks:
             self._looks[look.category].append((look.kind, look.at))
-        self._categories: dict[str, tuple[float, tuple[Part, ...]]] = {}
+        self._categories: dict[str, tuple[float, str, tuple[Part, ...]]] = {}
         self._seen: dict[tuple[str, ...], tuple[float, tuple[Part, ...]]] = {(): (0.0, ())}
 
-    def strength(self, categories: Collection[str]) -> tuple[float, float]:
+    def strength(self, categories: AbstractSet[str]) -> tuple[float, float]:
         """`log_odds_gain` and `need` of the leaning, without its words."""
         gain, best, _ = self._best(categories)
-        said, _ = self._looked_at(categories)
-        habit = self._known.profile.habits.get(best)
-        return min(gain + said, MAX_LOG_ODDS_GAIN), need(habit, self._now)
+        if not self._looks.keys().isdisjoint(categories):
+            said, _ = self._looked_at(categories)
+            gain += said
+        return min(gain, MAX_LOG_ODDS_GAIN), need(self._known.profile.habits.get(best), self._now)
 
-    def of(self, categories: Collection[str]) -> Leaning:
+    def of(self, categories: AbstractSet[str]) -> Leaning:
         """What all signs together say of these categories.
 
         An offer for several categories is judged by the one that fits best: a person who buys pasta
@@ -75,24 +80,21 @@ class Leanings:
         because = tuple(part.because for part in telling if part.because)
         return Leaning(*self.strength(categories), because)
 
-    def _best(self, categories: Collection[str]) -> tuple[float, str, tuple[Part, ...]]:
+    def _best(self, categories: AbstractSet[str]) -> tuple[float, str, tuple[Part, ...]]:
         """What is not looking in the app, of the category that it says most for."""
-        best: tuple[float, str, tuple[Part, ...]] | None = None
+        best = _NOTHING
         for category in categories:
-            gain, parts = self._category(category)
-            if best is None or (-gain, category) < (-best[0], best[1]):
-                best = (gain, category, parts)
-        return best or (0.0, "", ())
+            found = self._categories.get(category)
+            if found is None:
+                parts = category_parts(self._known, category, self._cart, self._now)
+                found = sum(part.log_odds for part in parts), category, parts
+                self._categories[category] = found
+            gain = found[0]
+            if best is _NOTHING or gain > best[0] or (gain == best[0] and category < best[1]):
+                best = found
+        return best
 
-    def _category(self, category: str) -> tuple[float, tuple[Part, ...]]:
-        known = self._categories.get(category)
-        if known is None:
-            parts = category_parts(self._known, category, self._cart, self._now)
-            known = sum(part.log_odds for part in parts), parts
-            self._categories[category] = known
-        return known
-
-    def _looked_at(self, categories: Collection[str]) -> tuple[float, tuple[Part, ...]]:
+    def _looked_at(self, categories: AbstractSet[str]) -> tuple[float, tuple[Part, ...]]:
         names = tuple(sorted([name for name in categories if name in self._looks]))
         known = self._seen.get(names)
         if known is None:
@@ -115,18 +117,17 @@ class Fitting:
         if Purpose.PROFILING not in situation.shopper.consents:
             looks, known = (), Known(Profile(stated=known.profile.stated))
         self._leanings = Leanings(looks, known, situation.now)
+        self._worths: dict[frozenset[str], float] = {}
         self._fatigue_cents = FATIGUE_CENTS * situation.pressure.sent_last_7_days
 
     def expected_cents(self, campaign: Campaign) -> float:
         """The expected margin of sending, in cents."""
-        opinion = stated_on(self._profile, campaign.categories)
-        if opinion is Opinion.UNWANTED:
-            return -self._fatigue_cents
-        gain, needed = self._leanings.strength(campaign.categories)
-        if opinion is Opinion.WANTED:
-            gain = max(gain, WANTED_LOG_ODDS)
-        margin_cents = campaign.offer.margin_cents - campaign.offer.cost_cents
-        return share_of(_BASE_LOG_ODDS + gain) * margin_cents * needed - self._fatigue_cents
+        categories = campaign.categories
+        worth = self._worths.get(categories)
+        if worth is None:
+            worth = self._worths[categories] = self._worth(categories)
+        offer = campaign.offer
+        return worth * (offer.margin_cents - offer.cost_cents) - self._fatigue_cents
 
     def because(self, campaign: Campaign) -> tuple[str, ...]:
         """The reasons a shopper may read."""
@@ -135,6 +136,16 @@ class Fitting:
             return ("you asked for no offers of this kind",)
         said = ("you said that you like it",) if opinion is Opinion.WANTED else ()
         return ("you are near it", *said, *self._leanings.of(campaign.categories).because)
+
+    def _worth(self, categories: frozenset[str]) -> float:
+        """P(response) x need; nothing for what is unwanted."""
+        opinion = stated_on(self._profile, categories)
+        if opinion is Opinion.UNWANTED:
+            return 0.0
+        gain, needed = self._leanings.strength(categories)
+        if opinion is Opinion.WANTED:
+            gain = max(gain, WANTED_LOG_ODDS)
+        return share_of(_BASE_LOG_ODDS + gain) * needed
 
 
 def interest_level(looks: Sequence[Browsed], known: Known, category: str, now: datetime) -> float:
@@ -145,7 +156,7 @@ def interest_level(looks: Sequence[Browsed], known: Known, category: str, now: d
         case Opinion.WANTED:
             return 1.0
         case None:
-            gain, _ = Leanings(looks, known, now).strength((category,))
+            gain, _ = Leanings(looks, known, now).strength(frozenset({category}))
             return max(0.0, gain / MAX_LOG_ODDS_GAIN)
 
 

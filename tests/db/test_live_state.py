@@ -189,9 +189,9 @@ async def test_the_picture_shows_who_is_where(live: Live) -> None:
     await live.picture(STORE, {}, gone=["h-2", "h-3"])
     await live.picture(STORE, {})
 
-    assert await live.where(STORE, "h-1") == HERE
-    assert await live.where(STORE, "h-2") is None
-    assert await live.where("elsewhere", "h-1") is None
+    assert await live.where_all(STORE, ["h-1", "h-2"]) == {"h-1": HERE}
+    assert await live.where_all("elsewhere", ["h-1"]) == {}
+    assert await live.where_all(STORE, []) == {}
     assert await live.everyone(STORE) == {"h-1": HERE}
 
 

@@ -87,7 +87,7 @@ async def test_an_owner_turns_the_stream_into_visits_and_sends(shop: Shop) -> No
 
         assert len(await shop.rows(visits)) == 1
         assert len(await shop.rows(sends)) == 1
-        here = await shop.live.where(shop.store_id, phone.handset_id)
+        here = (await shop.live.where_all(shop.store_id, [phone.handset_id])).get(phone.handset_id)
         assert here is not None
         assert here.zone_id == "aisle-a"
     assert await owner(shop.live) is None
@@ -209,7 +209,9 @@ async def test_a_killed_engine_leaves_its_presence_to_the_next(shop: Shop) -> No
         await stand(shop, phone, 3)
 
         async def is_seen() -> bool:
-            here = await shop.live.where(shop.store_id, phone.handset_id)
+            here = (await shop.live.where_all(shop.store_id, [phone.handset_id])).get(
+                phone.handset_id
+            )
             return here is not None and here.zone_id == "aisle-a"
 
         await eventually(is_seen)

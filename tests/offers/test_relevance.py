@@ -211,7 +211,7 @@ def test_bought_a_moment_ago_is_less_needed() -> None:
     again = replace(WEEKLY, bought=Tally(20.0, NOW))
     just = replace(PASTA_EATER, profile=replace(PASTA_EATER.profile, habits={"pasta": again}))
 
-    found = Leanings((), just, NOW).of({"pasta"})
+    found = Leanings((), just, NOW).of(frozenset({"pasta"}))
 
     assert found.need == JUST_BOUGHT_NEED
     assert fit(a_situation(), CAMPAIGN, just).expected_cents == pytest.approx(
