@@ -145,7 +145,7 @@ def _by_engine(
     signs = Leanings(looks, known, now)
 
     def score(label: str) -> float:
-        gain, needed = signs.strength((label,))
+        gain, needed = signs.strength(frozenset({label}))
         return share_of(log_odds(of_all[label]) + gain) * needed
 
     return _best(history, cart, score)
