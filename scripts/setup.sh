@@ -44,7 +44,7 @@ if [ ! -x .venv/bin/python ]; then
     echo "setup: making .venv with $("$python" --version)"
     "$python" -m venv .venv || fail "$python cannot make a virtual environment (Debian: apt-get install python3-venv)"
 fi
-echo "setup: installing what requirements.lock names (about 250 MB to fetch)"
+echo "setup: installing what requirements.lock names (about 330 MB to fetch)"
 # uv itself comes from the lock too; it installs the rest ten times as fast as pip does.
 sed -n '/^uv==/,/^[^ ]/p' requirements.lock | sed '1!{/^[^ ]/d}' >.venv/uv.lock
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock ||
