@@ -19,7 +19,7 @@ async def test_what_fcm_took_and_no_handset_saw_counts_against_delivery(
         person = await a_person(tx, clock.now())
         decision_id = await a_send(tx, person, clock.now())
         (claimed,) = await outbox.claim(tx, clock.now(), 1)
-        await outbox.settle(tx, claimed, "delivered", "", clock.now())
+        await outbox.settle(tx, [(claimed, outbox.End("delivered", ""))], clock.now())
 
     records = await gather(sqlite_database, STORE, tmp_path, sightings_spooled=0)
 
