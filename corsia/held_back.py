@@ -15,6 +15,7 @@ from offers.situation import Reason
 MOST_VISITS: Final = 2_000
 WORDS: Final[dict[Reason, str]] = {
     Reason.NO_CAMPAIGN: "there is no offer for this place",
+    Reason.STOPPED: "somebody halted all offers here",
     Reason.NO_CONSENT: "the shopper has not allowed it",
     Reason.COUNTRY_UNKNOWN: "the law of the country is not known",
     Reason.NO_PUSH_TARGET: "the handset takes no pushes",
@@ -22,7 +23,9 @@ WORDS: Final[dict[Reason, str]] = {
     Reason.UNSURE_PLACE: "not sure enough of the aisle",
     Reason.VISIT_TOO_YOUNG: "they have only just come in",
     Reason.LEAVING_SOON: "they are about to walk on",
+    Reason.CAMPAIGN_STOPPED: "somebody halted the offer",
     Reason.NOT_LIVE: "the offer is not live",
+    Reason.OUTSIDE_AUDIENCE: "the offer is for others",
     Reason.OUTSIDE_DATES: "the offer is not on today",
     Reason.OUTSIDE_HOURS: "the offer is not on at this hour",
     Reason.BUDGET_SPENT: "the offer's budget is spent",
