@@ -54,8 +54,8 @@ async def save_plans(settings: Settings, plans: list[Plan], now: datetime) -> li
             for plan in plans:
                 for store in plan.stores:
                     await stores.save_store(tx, store, now)
-                for campaign in plan.campaigns:
-                    await campaigns.save_campaign(tx, campaign, now)
+            ours = [campaign for plan in plans for campaign in plan.campaigns]
+            await campaigns.save_campaigns(tx, ours, now)
     return []
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import String, bindparam, cast, delete, select, update
+from sqlalchemy import String, bindparam, cast, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.connect import insert_once
@@ -59,6 +59,27 @@ async def recent(tx: AsyncConnection, shopper_id: str, since: datetime) -> tuple
         .limit(RECENT_MAX)
     )
     return tuple(Browsed(row.kind, row.category, row.at) for row in rows)
+
+
+async def last_looks(
+    tx: AsyncConnection, shopper_id: str, since: datetime
+) -> dict[str, dict[str, datetime]]:
+    """For each category and each product the last look of each kind since then."""
+    looks: dict[str, dict[str, datetime]] = {}
+    for subject in (browsing.c.category, browsing.c.product):
+        rows = await tx.execute(
+            select(subject, browsing.c.kind, func.max(browsing.c.at))
+            .where(
+                browsing.c.shopper_id == shopper_id,
+                browsing.c.at >= since,
+                subject.is_not(None),
+            )
+            .group_by(subject, browsing.c.kind)
+        )
+        for name, kind, at in rows:
+            kinds = looks.setdefault(name, {})
+            kinds[kind] = max(at, kinds.get(kind, at))
+    return looks
 
 
 async def forget_browsing(tx: AsyncConnection, shopper_id: str) -> None:

@@ -1,7 +1,7 @@
 """The SQL engine, set up so that the same code is right on SQLite and on PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -68,6 +68,20 @@ async def insert_once(tx: AsyncConnection, table: Table, row: Mapping[str, Any])
         return (await tx.execute(on_sqlite)).rowcount == 1
     on_postgres = postgresql.insert(table).values(row).on_conflict_do_nothing()
     return (await tx.execute(on_postgres)).rowcount == 1
+
+
+async def upsert(
+    tx: AsyncConnection, table: Table, rows: list[dict[str, Any]], changing: Sequence[str]
+) -> None:
+    """Insert the rows; of those whose `id` is there already, change these columns only."""
+    if tx.dialect.name == "sqlite":
+        on_sqlite = sqlite.insert(table)
+        new = {name: on_sqlite.excluded[name] for name in changing}
+        await tx.execute(on_sqlite.on_conflict_do_update(index_elements=["id"], set_=new), rows)
+        return
+    on_postgres = postgresql.insert(table)
+    fresh = {name: on_postgres.excluded[name] for name in changing}
+    await tx.execute(on_postgres.on_conflict_do_update(index_elements=["id"], set_=fresh), rows)
 
 
 def _engine(url: str) -> AsyncEngine:

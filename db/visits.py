@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import and_, distinct, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.ids import new_id
 from db.tables import shoppers, visits, zone_visits
 
 KEPT: Final = timedelta(days=365)
+SAME_TRIP: Final = timedelta(hours=4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,26 +127,25 @@ async def open_stays(tx: AsyncConnection, store_id: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class VisitsOf:
-    """A shopper's visits. count: the present one included; before_at: when the one before began."""
+class VisitsBefore:
+    """A shopper's visits before one. days: on how many; last_at: when the last began."""
 
-    count: int
-    before_at: datetime | None
+    days: int
+    last_at: datetime | None
 
 
-async def visits_of(tx: AsyncConnection, shopper_id: str) -> VisitsOf:
-    """How often the shopper has been in whichever store."""
-    count: int | None = await tx.scalar(
-        select(func.count()).select_from(visits).where(visits.c.shopper_id == shopper_id)
+async def visits_before(tx: AsyncConnection, shopper_id: str, begun_at: datetime) -> VisitsBefore:
+    """The shopper's visits, to whichever store, before one that began then.
+
+    A handset that is silent for a while makes two visits of one trip to the shops: what began less
+    than SAME_TRIP earlier does not count, and of a day (UTC) the visits count once.
+    """
+    before = and_(visits.c.shopper_id == shopper_id, visits.c.entered_at < begun_at - SAME_TRIP)
+    days: int | None = await tx.scalar(
+        select(func.count(distinct(func.date(visits.c.entered_at)))).where(before)
     )
-    before_at: datetime | None = await tx.scalar(
-        select(visits.c.entered_at)
-        .where(visits.c.shopper_id == shopper_id)
-        .order_by(visits.c.entered_at.desc())
-        .offset(1)
-        .limit(1)
-    )
-    return VisitsOf(count or 0, before_at)
+    last_at: datetime | None = await tx.scalar(select(func.max(visits.c.entered_at)).where(before))
+    return VisitsBefore(days or 0, last_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,22 +2,22 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from beacons.zone_events import Dwelling
-from db import browsing, campaigns, consents, decisions, handsets, outbox, visits
+from db import browsing, campaigns, consents, decisions, handsets, outbox, stops, visits
 from db.decisions import StoredDecision
-from db.handsets import Handset
 from db.ids import new_id
 from db.live import Live, SentBefore
-from db.visits import Visit, VisitsOf
+from db.visits import Visit
 from engine.live_campaigns import LiveCampaigns
 from engine.plan import EnginePlan
 from offers.audience_fields import BROWSING_BACK, Facts
 from offers.audience_keys import keys_of
+from offers.campaign import Status
 from offers.decide import decide
 from offers.pressure import DEFAULT_LIMITS
 from offers.situation import (
@@ -34,6 +34,9 @@ from offers.situation import (
 )
 from shoppers.consent import Purpose
 
+# A campaign whose budget others have spent makes room for the next best, so often.
+TRIES_MAX: Final = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
@@ -45,10 +48,10 @@ class Reserved:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What was decided; `send` tells the caller to wake the push workers."""
+    """What was decided. sent: the campaign, for which the push workers are to be woken; or None."""
 
     decision_id: str
-    send: bool
+    sent: str | None = None
 
 
 async def decide_here(
@@ -72,10 +75,20 @@ async def decide_here(
     targets = await handsets.push_targets_of(tx, visit.shopper_id)
     allowed = await consents.standing_consents(tx, visit.shopper_id)
     known = await decisions.sends_since(tx, visit.shopper_id, now)
-    browsed: tuple[Browsed, ...] | None = None
+    browsed: tuple[Browsed, ...] = ()
+    facts = Facts(
+        country=handset.country, locale=handset.locale, platforms=frozenset({handset.platform})
+    )
     if Purpose.PROFILING in allowed:
-        browsed = await browsing.recent(tx, visit.shopper_id, now - BROWSING_BACK)
-    facts = _facts(handset, await visits.visits_of(tx, visit.shopper_id), browsed, now)
+        since = now - BROWSING_BACK
+        browsed = await browsing.recent(tx, visit.shopper_id, since)
+        before = await visits.visits_before(tx, visit.shopper_id, visit.entered_at)
+        facts = replace(
+            facts,
+            visits=before.days + 1,
+            days_since_visit=None if before.last_at is None else (now - before.last_at).days,
+            browsing=await browsing.last_looks(tx, visit.shopper_id, since),
+        )
     store_id, zone = plan.store.store_id, plan.zones[dwelling.zone_id]
     situation = Situation(
         shopper=ShopperView(
@@ -83,7 +96,7 @@ async def decide_here(
         ),
         facts=facts,
         moment=_moment(plan, visit, dwelling, now),
-        browsed=browsed or (),
+        browsed=browsed,
         pressure=_pressure(known, visit, await decisions.campaigns_of_visit(tx, visit.visit_id)),
         candidates=shelf.catalogue.find(store_id, zone.zone_id, zone.tags, keys_of(facts)),
         stops=shelf.stops,
@@ -93,26 +106,38 @@ async def decide_here(
     )
     taken = decide(situation)
     decision_id = new_id()
-    if isinstance(taken, Send):
-        wanted = SentBefore(decision_id, taken.campaign.campaign_id, visit.visit_id, now)
-        if await live.reserve(visit.shopper_id, wanted, known, DEFAULT_LIMITS):
-            reserved.append(Reserved(visit.shopper_id, wanted))
-            # The budget is one conditional UPDATE, so it holds across all stores.
-            if await campaigns.spend(tx, taken.campaign, store_id):
-                shelf.catalogue.sent(taken.campaign.campaign_id)
-            else:
-                await live.release(visit.shopper_id, wanted)
-                taken = _lost_race(taken)
-        else:
-            taken = _lost_race(taken)
+    for _ in range(TRIES_MAX):
+        if not isinstance(taken, Send):
+            break
+        campaign_id = taken.campaign.campaign_id
+        wanted = SentBefore(decision_id, campaign_id, visit.visit_id, now)
+        if not await live.reserve(visit.shopper_id, wanted, known, DEFAULT_LIMITS):
+            taken = _lost(taken, Reason.CAP_RACE)
+            break
+        reserved.append(Reserved(visit.shopper_id, wanted))
+        # The budget is one conditional UPDATE, so it holds across all stores.
+        if await campaigns.spend(tx, taken.campaign, store_id):
+            break
+        await live.release(visit.shopper_id, wanted)
+        why, sends = await _why_unspent(tx, campaign_id, store_id)
+        if why is not Reason.BUDGET_SPENT:
+            taken = _lost(taken, why)
+            break
+        # Spent by other stores meanwhile: the next best has its turn.
+        shelf.catalogue.sends_are({campaign_id: sends})
+        found = shelf.catalogue.find(store_id, zone.zone_id, zone.tags, keys_of(facts))
+        situation = replace(situation, candidates=found)
+        taken = decide(situation)
+    else:
+        taken = _lost(taken, Reason.BUDGET_SPENT) if isinstance(taken, Send) else taken
     await decisions.store_decision(tx, _stored(decision_id, visit, dwelling, situation, taken))
     if not isinstance(taken, Send):
-        return Taken(decision_id, send=False)
+        return Taken(decision_id)
     await decisions.store_send(tx, wanted, visit.shopper_id)
     until = min(now + timedelta(seconds=taken.valid_for_s), taken.campaign.valid_until)
     for target in targets:
         await outbox.put(tx, decision_id, target.handset_id, now, until)
-    return Taken(decision_id, send=True)
+    return Taken(decision_id, taken.campaign.campaign_id)
 
 
 def _moment(plan: EnginePlan, visit: Visit, dwelling: Dwelling, now: datetime) -> Moment:
@@ -138,28 +163,23 @@ def _pressure(known: list[SentBefore], visit: Visit, in_visit: frozenset[str]) -
     )
 
 
-def _facts(
-    handset: Handset, seen: VisitsOf, browsed: tuple[Browsed, ...] | None, now: datetime
-) -> Facts:
-    """What an audience may ask. browsed: None without the consent to look; the rest of a profile is
-    not known yet."""
-    looks: dict[str, dict[str, datetime]] = {}
-    for one in browsed or ():
-        kinds = looks.setdefault(one.category, {})
-        kinds[one.kind] = max(one.at, kinds.get(one.kind, one.at))
-    return Facts(
-        country=handset.country,
-        locale=handset.locale,
-        platforms=frozenset({handset.platform}),
-        visits=seen.count,
-        days_since_visit=None if seen.before_at is None else (now - seen.before_at).days,
-        browsing=None if browsed is None else looks,
-    )
+async def _why_unspent(tx: AsyncConnection, campaign_id: str, store_id: str) -> tuple[Reason, int]:
+    """What kept `campaigns.spend` from spending, and what the campaign has sent."""
+    halted = await stops.standing(tx)
+    if halted.silences(store_id):
+        return Reason.STOPPED, 0
+    if campaign_id in halted.campaign_ids:
+        return Reason.CAMPAIGN_STOPPED, 0
+    state = await campaigns.state(tx, campaign_id)
+    if state is None or state[0] is not Status.LIVE:
+        return Reason.NOT_LIVE, 0
+    return Reason.BUDGET_SPENT, state[1]
 
 
-def _lost_race(send: Send) -> Hold:
+def _lost(send: Send, why: Reason) -> Hold:
+    """Not sent after all."""
     winner, *others = send.weighed
-    lost = replace(winner, against=(Reason.CAP_RACE,))
+    lost = replace(winner, against=(why,))
     return Hold(lost.against, (lost, *others))
 
 

@@ -15,6 +15,7 @@ from db import gateways, surveys, visits
 from db.connect import DATABASE_ERRORS, Database
 from db.ids import new_id
 from db.live import CHECKPOINT_MAX_BYTES, Live, StreamEntry
+from engine.decisions import Taken
 from engine.dwell import keep_dwell
 from engine.identities import Identities
 from engine.live_campaigns import LiveCampaigns
@@ -33,6 +34,9 @@ LOOK_EVERY_S: Final = 3.0
 CHECKPOINT_EVERY_S: Final = 3.0
 # What may wait for a database that does not answer: minutes of a store, a few megabytes.
 UNACKNOWLEDGED_MAX: Final = 5_000
+# Campaigns that change between their reading and a decision are read again, so often; what may
+# not be sent is then kept back by the UPDATE that spends their budgets alone.
+REFRESHES_MAX: Final = 3
 
 
 async def own_store(
@@ -89,17 +93,29 @@ async def write_news(store: StoreEngine, database: Database, live: Live, now: da
     """Write what has happened and wake the push workers for what is to be sent."""
     if not store.has_news():
         return
-    if store.is_to_decide():
-        await store.campaigns.refresh(database)
     try:
-        async with database.begin() as tx:
-            taken = await store.write(tx, live, now)
+        taken = await _written(store, database, live, now)
     except (RedisError, *DATABASE_ERRORS):
         await store.undo(live)
         raise
-    store.wrote()
-    if any(one.send for one in taken):
+    store.wrote(taken)
+    if any(one.sent for one in taken):
         await live.wake_push()
+
+
+async def _written(
+    store: StoreEngine, database: Database, live: Live, now: datetime
+) -> list[Taken]:
+    """The news in SQL, decided by the campaigns as they are in the same transaction."""
+    for _ in range(REFRESHES_MAX):
+        if store.is_to_decide():
+            await store.campaigns.refresh(database)
+        async with database.begin() as tx:
+            if not store.is_to_decide() or await store.campaigns.is_current(tx):
+                return await store.write(tx, live, now)
+    log.info("campaigns change faster than they are read", extra={"store": store.store_id})
+    async with database.begin() as tx:
+        return await store.write(tx, live, now)
 
 
 async def _work(

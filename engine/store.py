@@ -174,8 +174,11 @@ class StoreEngine:
         await self.canaries.write(tx, self.store_id, now)
         return taken
 
-    def wrote(self) -> None:
-        """The transaction of `write` is through."""
+    def wrote(self, taken: Sequence[Taken]) -> None:
+        """The transaction of `write` is through. taken: what it answered."""
+        for one in taken:
+            if one.sent is not None:
+                self.campaigns.catalogue.sent(one.sent)
         self._visits = self._draft
         self.canaries.wrote()
         self._reserved.clear()

@@ -49,7 +49,7 @@ class Catalogue:
         self._number: dict[str, int] = {}
         self._in_zone: defaultdict[str, list[int]] = defaultdict(list)
         self._tagged: defaultdict[str, list[int]] = defaultdict(list)
-        self._shelves: dict[tuple[str, str], _Shelf] = {}
+        self._shelves: dict[tuple[str, str, AbstractSet[str]], _Shelf] = {}
         for number, one in enumerate(live):
             campaign = one.campaign
             self._candidates.append(ready(one))
@@ -64,15 +64,15 @@ class Catalogue:
         return len(self._candidates)
 
     def find(
-        self, store_id: str, zone_id: str, tags: AbstractSet[str], keys: Collection[Key]
+        self, store_id: str, zone_id: str, tags: frozenset[str], keys: Collection[Key]
     ) -> tuple[Candidate, ...]:
         """The campaigns of a zone that may be for a shopper, in the order in which they came.
 
-        tags: those that the zone bears, always the same. keys: `offers.audience_keys.keys_of`.
+        tags: those that the zone bears now. keys: `offers.audience_keys.keys_of`.
         """
-        shelf = self._shelves.get((store_id, zone_id))
+        shelf = self._shelves.get((store_id, zone_id, tags))
         if shelf is None:
-            shelf = self._shelves[store_id, zone_id] = self._stacked(store_id, zone_id, tags)
+            shelf = self._shelves[store_id, zone_id, tags] = self._stacked(store_id, zone_id, tags)
         found = set(shelf.anybody)
         for key in keys:
             found.update(shelf.by_key.get(key, ()))
@@ -80,17 +80,19 @@ class Catalogue:
         return tuple(candidates[number] for number in sorted(found))
 
     def sent(self, campaign_id: str) -> None:
-        """One more of this campaign has been sent; its budget is one smaller."""
-        number = self._number[campaign_id]
-        known = self._candidates[number]
-        self._candidates[number] = replace(known, sends=known.sends + 1)
+        """One more of this campaign has been sent; its budget is one smaller. No matter when it is
+        not in the catalogue any more."""
+        number = self._number.get(campaign_id)
+        if number is not None:
+            known = self._candidates[number]
+            self._candidates[number] = replace(known, sends=known.sends + 1)
 
     def sends_are(self, sends: Mapping[str, int]) -> None:
-        """So much has been sent, by campaign."""
-        for number, known in enumerate(self._candidates):
-            told = sends.get(known.campaign.campaign_id, known.sends)
-            if told != known.sends:
-                self._candidates[number] = replace(known, sends=told)
+        """So much has been sent, by campaign; of others what was known stays."""
+        for campaign_id, count in sends.items():
+            number = self._number.get(campaign_id)
+            if number is not None and self._candidates[number].sends != count:
+                self._candidates[number] = replace(self._candidates[number], sends=count)
 
     def _stacked(self, store_id: str, zone_id: str, tags: AbstractSet[str]) -> _Shelf:
         here = set(self._in_zone.get(zone_id, ()))

@@ -53,8 +53,10 @@ def stored(weighed: Iterable[Mapping[str, Any]]) -> list[Stored]:
 
 
 def otherwise(candidates: Sequence[Stored], campaign_id: str) -> Otherwise | None:
-    """What would have happened without the reasons against a campaign; None when none were, or it
-    was not among the candidates.
+    """What would have happened without the reasons against a campaign.
+
+    None when there were none, when it was not among the candidates, or when it stood behind one
+    that lost its place at the last moment.
 
     Who is outranked has no reason of its own to lift but the winner, and `wins` names that one.
     """
@@ -65,9 +67,11 @@ def otherwise(candidates: Sequence[Stored], campaign_id: str) -> Otherwise | Non
     for_all = _OF_THE_MOMENT.intersection(lifted)
     for one in sorted(candidates, key=lambda one: (one.tier, -one.score, one.campaign_id)):
         left = set() if one is own else {*one.against} - for_all - {Reason.OUTRANKED}
+        if one is own and not lifted:
+            break  # it was outranked by one that then could not be sent
         if left <= {Reason.CONTROL_GROUP}:
             return Otherwise(lifted, one.campaign_id, is_ghost=bool(left))
-    raise AssertionError("the campaign itself has nothing left against it")
+    return None
 
 
 def why(reason: Reason, seen: Mapping[str, Any]) -> str:

@@ -125,7 +125,7 @@ async def _without_a_decision(tx: AsyncConnection, asked: Asked, nearby: int) ->
     return Answer(
         None,
         await visits.whereabouts(tx, asked.shopper_id, asked.at),
-        await campaigns.load_campaign(tx, asked.campaign_id) is not None,
+        await campaigns.is_there(tx, asked.campaign_id),
         nearby,
     )
 
@@ -160,7 +160,9 @@ def _print(decision: StoredDecision, asked: Asked | None) -> None:
     verdict = f"sent {decision.campaign_id}" if decision.outcome == "send" else "nothing was sent"
     console.print(f"[bold]{verdict}[/] in zone {decision.zone_id} at {_time(decision.at)}")
     if decision.ghost:
-        console.print("the shopper is in this campaign's control group: a ghost moment")
+        console.print(
+            f"a ghost moment: the shopper is in the control group of {decision.campaign_id}"
+        )
     candidates = stored(decision.weighed)
     if not candidates:
         console.print("no campaign runs in this zone, or none that may be for this shopper")

@@ -91,7 +91,7 @@ async def _halt(settings: Settings, target: Target, why: str) -> str:
     async with ready_database(settings.sql_url) as database, database.begin() as tx:
         if scope is Scope.STORE and name not in (known := await stores.store_ids(tx)):
             raise NoSuchStoreError(name, known)
-        if scope is Scope.CAMPAIGN and await campaigns.load_campaign(tx, name) is None:
+        if scope is Scope.CAMPAIGN and not await campaigns.is_there(tx, name):
             raise NoSuchCampaignError(name)
         is_new = await stops.throw(tx, scope, name, why, SystemClock().now())
     return f"{_named(target)} is {'halted' if is_new else 'halted already; the reason stays'}"

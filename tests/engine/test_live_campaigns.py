@@ -1,14 +1,17 @@
 """The campaigns in memory: as SQL has them at the next decision, whoever changed them."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from sqlalchemy import select
 
-from db import campaigns, stops
+from db import browsing, campaigns, stops
+from db.browsing import BrowsingEvent
 from db.tables import decisions
 from engine.live_campaigns import SENDS_EVERY_S, LiveCampaigns
-from offers.campaign import Status
+from offers.campaign import Offer, Status
 from offers.stops import Scope
+from shoppers.consent import Purpose
 from tests.engine.shop import IN_A, Shop, for_aisle_a
 from tests.offers.situations import a_campaign
 
@@ -95,3 +98,42 @@ async def test_a_paused_campaign_is_not_sent_by_a_late_engine(shop: Shop) -> Non
         paused = replace(for_aisle_a(), status=Status.PAUSED)
         await campaigns.save_campaign(tx, paused, shop.clock.now())
         assert not await campaigns.spend(tx, for_aisle_a(), shop.store_id)
+
+
+async def test_a_budget_that_others_spent_makes_room_for_the_next_best(shop: Shop) -> None:
+    best = for_aisle_a("best", budget_sends=1, offer=Offer("A", "B", margin_cents=900))
+    await shop.open(best, for_aisle_a("next"))
+    phone = await shop.phone()
+    await shop.engine.campaigns.refresh(shop.database)
+    async with shop.database.begin() as tx:
+        assert await campaigns.spend(tx, best, "another-store")
+    await shop.spend(20, {phone: IN_A})
+
+    (sent,) = [row for row in await shop.rows(decisions) if row.outcome == "send"]
+    assert sent.campaign_id == "next"
+    assert "best" in {w["campaign_id"] for w in sent.weighed if "budget_spent" in w["against"]}
+
+
+async def test_what_was_carted_is_known_behind_a_hundred_other_looks(shop: Shop) -> None:
+    await shop.open(for_aisle_a("tea", audience="not carted coffee within 7d"))
+    phone = await shop.phone()
+    now = shop.clock.now()
+    looks = [BrowsingEvent("cart", "carted", "coffee", None, now - timedelta(hours=2))]
+    looks += [BrowsingEvent(f"e-{n}", "viewed", "pasta", None, now) for n in range(120)]
+    async with shop.database.begin() as tx:
+        await browsing.add_browsing(tx, phone.shopper_id, looks, now)
+    await shop.spend(20, {phone: IN_A})
+
+    sent = [row.campaign_id for row in await shop.rows(decisions) if row.outcome == "send"]
+    assert "tea" not in sent
+
+
+async def test_without_consent_to_profiling_visits_are_nobodys_business(shop: Shop) -> None:
+    await shop.open(for_aisle_a("regulars", audience="visits >= 1"))
+    unprofiled = await shop.phone(Purpose.LOCATION_BLE, Purpose.PUSH_MARKETING)
+    await shop.spend(20, {unprofiled: IN_A})
+
+    rows = [row for row in await shop.rows(decisions) if row.shopper_id == unprofiled.shopper_id]
+    assert rows
+    assert not any("visits" in row.seen["facts"] for row in rows)
+    assert "regulars" not in {row.campaign_id for row in rows if row.outcome == "send"}

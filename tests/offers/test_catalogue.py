@@ -54,6 +54,26 @@ def test_what_is_sent_is_counted_and_shown_to_the_next() -> None:
     assert [(one.campaign.campaign_id, one.sends) for one in candidates] == [("a", 9), ("b", 0)]
 
 
+def test_a_zone_that_is_tagged_anew_has_other_campaigns() -> None:
+    catalogue = Catalogue(
+        [
+            Live(a_campaign("wine", zone_ids=frozenset(), zone_tags=frozenset({"alcohol"})), 0),
+            Live(a_campaign("toys", zone_ids=frozenset(), zone_tags=frozenset({"children"})), 0),
+        ]
+    )
+    for tag, campaign_id in (("alcohol", "wine"), ("children", "toys"), ("alcohol", "wine")):
+        (only,) = catalogue.find("milano", "aisle-1", frozenset({tag}), ())
+        assert only.campaign.campaign_id == campaign_id
+
+
+def test_what_is_not_in_the_catalogue_can_be_counted_without_harm() -> None:
+    catalogue = Catalogue([Live(a_campaign("a"), 1)])
+    catalogue.sent("b")
+    catalogue.sends_are({"b": 3})
+    (only,) = catalogue.find("milano", "aisle-7", frozenset(), ())
+    assert only.sends == 1
+
+
 WORDS = st.sampled_from(["staff", "parents", "students"])
 TERMS: st.SearchStrategy[Audience] = st.one_of(
     st.builds(IsOneOf, st.just(WordField.SEGMENT), st.frozensets(WORDS, min_size=1)),
