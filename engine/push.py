@@ -115,7 +115,7 @@ class Sender:
         """
         lane = self.lanes.of(claimed.platform)
         try:
-            (end,) = await hindrances([claimed], self._database, self._live, self._clock.now())
+            (end,) = await hindrances([claimed], self._database, self._live, self._clock)
             end = end or self._stopped(lane)
             if end is None:
                 lane.limit.begin(self._clock.monotonic_s())
@@ -158,7 +158,7 @@ class Sender:
         while True:
             claimed = await lane.take(CHECK_AT_ONCE, self._clock)
             try:
-                ends = await hindrances(claimed, self._database, self._live, self._clock.now())
+                ends = await hindrances(claimed, self._database, self._live, self._clock)
             except DATABASE_ERRORS as error:
                 log.warning("pushes not checked", extra={"why": type(error).__name__})
                 # Nothing was sent; without this the leases would run out and cast doubt on that.

@@ -15,7 +15,7 @@ from typing import Final
 
 from config.clock import Clock
 from db.outbox import Claimed
-from engine.fcm_answers import Delivered, Outcome, Refused, Stops, Why
+from engine.fcm_answers import Delivered, Outcome, Refused, Stops, TargetGone, Why
 from engine.push_limit import Limit, Sign
 
 log = logging.getLogger(__name__)
@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 PLATFORMS: Final = ("android", "ios", "web")
 # Somebody must look at a key; a minute is soon enough to notice that they have.
 LANE_STOPS_FOR: Final = timedelta(minutes=1)
+# A handset whose app was built for another project comes up now and then, five in a row do not.
+ALARMS_MAX: Final = 5
 LANE_STOPS_AT_MOST: Final = timedelta(minutes=10)
 # Below it a lane is fed again: 50 ms of a lane at full speed, several times what a claim takes.
 LOW: Final = 200
@@ -144,6 +146,7 @@ class Lanes:
     """Every platform's lane. ceiling: the most pushes under way on one of them."""
 
     def __init__(self, ceiling: int) -> None:
+        self._alarms = 0  # answers in a row that say the target is another sender's
         self._taken = asyncio.Event()
         self._lanes = {platform: Lane(platform, ceiling, self._taken) for platform in PLATFORMS}
 
@@ -172,16 +175,27 @@ class Lanes:
 
     def note(self, lane: Lane, outcome: Outcome, now: datetime) -> None:
         """Stop what an outcome says must stop, and let go on what it shows to be well."""
+        if isinstance(outcome, TargetGone) and outcome.alarm:
+            # One is another sender's; one after another, it is we who have the wrong key, and
+            # every target there is would be retired.
+            self._alarms += 1
+            if self._alarms >= ALARMS_MAX:
+                self._stop(self, outcome.why, now)
+            return
+        if isinstance(outcome, Delivered):
+            self._alarms = 0
         if not isinstance(outcome, Refused) or outcome.stops is Stops.NOTHING:
             proves_key = _why(outcome) not in SAYS_NOTHING | LOAD
             lane.breaker.passed(proves_key=proves_key, now=now)
             return
-        stopped: Iterable[Lane] = self if outcome.stops is Stops.EVERYTHING else (lane,)
-        for one in stopped:
+        self._stop(self if outcome.stops is Stops.EVERYTHING else (lane,), outcome.why, now)
+
+    def _stop(self, lanes: Iterable[Lane], why: Why, now: datetime) -> None:
+        for one in lanes:
             one.breaker.stop(now)
         log.error(
             "push lane stopped",
-            extra={"platforms": [one.platform for one in stopped], "why": outcome.why.value},
+            extra={"platforms": [one.platform for one in lanes], "why": why.value},
         )
 
     def told(self) -> dict[str, object]:

@@ -83,8 +83,11 @@ class Limit:
         is_used = 2 * self.in_flight >= self.allowed
         self.in_flight -= 1
         self._used_at_s = now_s
-        if sign is Sign.TOO_MUCH or (sign is Sign.TAKEN and self._is_slow(began_s, now_s)):
-            self._cut(began_s, now_s)
+        if sign is Sign.TOO_MUCH:
+            self._cut(began_s, now_s, least=1.0)
+        elif sign is Sign.TAKEN and self._is_slow(began_s, now_s):
+            # Slow may be how it is from now on: fewer than START at a time proves nothing more.
+            self._cut(began_s, now_s, least=min(float(START), self._allowed))
         elif sign is Sign.TAKEN and is_used:
             self._grow(now_s)
 
@@ -97,11 +100,11 @@ class Limit:
         self._grown_at_s = now_s
         self._allowed = min(self._allowed + more, float(self._ceiling))
 
-    def _cut(self, began_s: float, now_s: float) -> None:
+    def _cut(self, began_s: float, now_s: float, least: float) -> None:
         if began_s <= self._cut_at_s:
             return  # it was under way when the limit was cut: that one cut answers for it
         self._cut_at_s = now_s
-        self._allowed = max(1.0, self._allowed * CUT)
+        self._allowed = max(least, self._allowed * CUT)
         self._ramp_until = self._allowed
         self._recent_s = None
         self.cuts += 1

@@ -10,6 +10,7 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
+from config.clock import Clock
 from db.connect import Database
 from db.handsets import PushTarget
 from db.live import Here, Live
@@ -28,10 +29,11 @@ STALE_AFTER: Final = timedelta(days=60)
 # The slowest answer must come, and be written, within the lease.
 LEASE_NEEDED: Final = timedelta(seconds=ANSWER_TIMEOUT_S + 2)
 ASK_AGAIN_AFTER: Final = timedelta(seconds=1)
+NO_TARGET: Final = "the handset has no target"
 
 
 async def hindrances(
-    claimed: Sequence[Claimed], database: Database, live: Live, now: datetime
+    claimed: Sequence[Claimed], database: Database, live: Live, clock: Clock
 ) -> list[End | Again | None]:
     """For each push why it must not go out any more, or not yet; None when it may.
 
@@ -43,14 +45,16 @@ async def hindrances(
     for one in claimed:
         by_store[one.store_id].append(one.handset_id)
     places: dict[tuple[str, str], Here] = {}
-    unasked: set[str] = set()
+    unasked = set(by_store)
     for store_id, handset_ids in by_store.items():
         try:
             here = await live.where_all(store_id, handset_ids)
         except RedisError:
-            unasked.add(store_id)
-        else:
-            places |= {(store_id, handset_id): place for handset_id, place in here.items()}
+            break  # each further question could wait as long for its answer
+        unasked.remove(store_id)
+        places |= {(store_id, handset_id): place for handset_id, place in here.items()}
+    # Judged by the time when all is known: asking may have taken seconds.
+    now = clock.now()
     # Nothing was sent; without this the lease would run out and cast doubt on that.
     later = Again(now + ASK_AGAIN_AFTER, "presence could not be asked", maybe_sent=False)
     found: list[End | Again | None] = []
@@ -75,7 +79,7 @@ def _by_what_stands(claimed: Claimed, stands: Standing, now: datetime) -> End | 
     if halted.silences(claimed.store_id) or claimed.campaign_id in halted.campaign_ids:
         return End("expired", "an operator has halted it")
     if claimed.handset_id not in stands.targets:
-        return End("target_gone", "the handset has no target")
+        return End("target_gone", NO_TARGET)
     if not stands.allowed.get(claimed.shopper_id, frozenset()) >= NEEDED_IN_AISLE:
         return End("expired", "consent was withdrawn")
     target, refreshed_at = stands.targets[claimed.handset_id]

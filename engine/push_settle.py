@@ -18,7 +18,7 @@ from db.connect import DATABASE_ERRORS, Database
 from db.handsets import retire_push_target
 from db.live import Live, SentBefore
 from db.outbox import Again, Claimed, End
-from engine.push_recheck import target_of
+from engine.push_recheck import NO_TARGET, target_of
 
 log = logging.getLogger(__name__)
 
@@ -56,10 +56,9 @@ class Settler:
                 ended = [await self._ended.get()]
                 await self._gather(ended)
                 while ended and not await self._written(ended):
+                    # However late: whoever claims a row meanwhile has another lease, and what is
+                    # written under the old one changes nothing.
                     await self._clock.sleep(RETRY_S)
-                    # Who claims a row after its lease will send it again: too late to say.
-                    now = self._clock.now()
-                    ended = [one for one in ended if now < one[0].leased_until]
                 ended = []
         except asyncio.CancelledError:
             # Unwritten, each would be sent a second time when its lease has run out.
@@ -131,7 +130,10 @@ async def _retire(tx: AsyncConnection, ended: Sequence[Ended], now: datetime) ->
     gone = [
         (target_of(claimed), end.why)
         for claimed, end in ended
-        if isinstance(end, End) and end.outcome == "target_gone" and claimed.target_value
+        if isinstance(end, End)
+        and end.outcome == "target_gone"
+        and end.why != NO_TARGET  # our own look, and no word of FCM's on this target
+        and claimed.target_value
     ]
     for target, why in sorted(gone, key=lambda one: one[0].handset_id):
         await retire_push_target(tx, target, why, now)

@@ -19,6 +19,7 @@ from engine.fcm_answers import (
     Why,
 )
 from engine.push_lanes import (
+    ALARMS_MAX,
     LANE_STOPS_AT_MOST,
     LANE_STOPS_FOR,
     LOW,
@@ -202,3 +203,18 @@ def test_the_lanes_tell_their_state() -> None:
     assert lanes.told()["web"] == {
         "breaker": "closed", "waiting": 0, "in_flight": 0, "limit": 10, "cuts": 0
     }  # fmt: skip
+
+
+def test_a_key_of_another_project_stops_every_lane_before_it_retires_all_targets() -> None:
+    lanes = Lanes(10)
+    mismatch = TargetGone(Why.SENDER_ID_MISMATCH, alarm=True)
+    for _ in range(ALARMS_MAX - 1):
+        lanes.note(lanes.of("ios"), mismatch, LATER)
+    lanes.note(lanes.of("ios"), Delivered("m"), LATER)
+    for _ in range(ALARMS_MAX - 1):
+        lanes.note(lanes.of("android"), mismatch, LATER)
+    assert all(lane.breaker.admits(LATER) for lane in lanes)
+
+    lanes.note(lanes.of("android"), mismatch, LATER)
+
+    assert not any(lane.breaker.admits(LATER) for lane in lanes)

@@ -158,3 +158,16 @@ def test_after_a_long_silence_it_starts_small_again(idle_s: float, allowed: int)
     line.limit.begin(line.now_s + idle_s)
 
     assert line.limit.allowed == allowed
+
+
+def test_a_server_that_is_slow_from_now_on_is_still_used() -> None:
+    line = Line(Limit(CEILING), takes_per_s=1e9)
+    line.run(20.0)
+    line.answer_s = 0.3
+    least = CEILING
+    for _ in range(200):
+        line.run(0.3)
+        least = min(least, line.limit.allowed)
+    assert least >= START
+    line.run(120.0)
+    assert line.limit.allowed == CEILING

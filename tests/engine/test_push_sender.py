@@ -190,8 +190,8 @@ async def test_a_push_that_waited_too_long_is_left_to_another_lease(bench: Bench
     claimed = await claim_due(bench.database, bench.clock.now())
 
     async def at(now_s: float) -> list[End | Again | None]:
-        now = bench.clock.now() + timedelta(seconds=now_s)
-        return await hindrances(claimed, bench.database, bench.live, now)
+        then = VirtualClock(bench.clock.now() + timedelta(seconds=now_s))
+        return await hindrances(claimed, bench.database, bench.live, then)
 
     ends_s = (LEASE - LEASE_NEEDED).total_seconds()
     late = bench.clock.now() + timedelta(seconds=ends_s + 0.1)
