@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.connect import insert_once
 from db.tables import browsing, decisions
+from offers.relevance import SAID_WITHOUT_PROFILE
 from offers.situation import Browsed
 
 # Profile data: the strictest ceiling of the countries we know is a year.
@@ -84,22 +85,29 @@ async def last_looks(
 
 async def forget_browsing(tx: AsyncConnection, shopper_id: str) -> None:
     """Profiling consent was withdrawn: what was looked at is deleted, also from the decisions that
-    saw it; what else they saw remains their reason."""
+    saw it, with the words that told of it; what else they saw remains their reason."""
     await tx.execute(delete(browsing).where(browsing.c.shopper_id == shopper_id))
     browsed = cast(decisions.c.seen["browsed"].as_string(), String)
     rows = await tx.execute(
-        select(decisions.c.id, decisions.c.seen).where(
+        select(decisions.c.id, decisions.c.seen, decisions.c.weighed).where(
             decisions.c.shopper_id == shopper_id, browsed.not_in(_NOTHING_BROWSED)
         )
     )
     scrubbed = [
-        {"decision_id": row.id, "rest": {k: v for k, v in row.seen.items() if k != "browsed"}}
+        {
+            "decision_id": row.id,
+            "rest": {k: v for k, v in row.seen.items() if k != "browsed"},
+            "scrubbed": [
+                {**one, "relevance": [w for w in one["relevance"] if w in SAID_WITHOUT_PROFILE]}
+                for one in row.weighed
+            ],
+        }
         for row in rows
     ]
     if scrubbed:
         await tx.execute(
             update(decisions)
             .where(decisions.c.id == bindparam("decision_id"))
-            .values(seen=bindparam("rest")),
+            .values(seen=bindparam("rest"), weighed=bindparam("scrubbed")),
             scrubbed,
         )

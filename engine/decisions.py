@@ -226,11 +226,6 @@ def _seen(situation: Situation) -> dict[str, Any]:
 
 
 def _told(facts: Facts) -> dict[str, Any]:
-    """The facts that an audience could ask for, but for what may have to be forgotten."""
-    known = {
-        "locale": facts.locale,
-        "platforms": sorted(facts.platforms or ()),
-        "visits": facts.visits,
-        "days_since_visit": facts.days_since_visit,
-    }
-    return {name: value for name, value in known.items() if value is not None}
+    """The facts that an audience could ask for, without those that rest on a profile: a copy of
+    these would outlive the consent to keep it."""
+    return {"locale": facts.locale, "platforms": sorted(facts.platforms or ())}

@@ -23,6 +23,11 @@ from shoppers.consent import Purpose
 # the shelf out of the blue.
 BASE_ODDS: Final = 0.01
 _BASE_LOG_ODDS: Final = math.log(BASE_ODDS)
+_NEAR: Final = "you are near it"
+_WANTED: Final = "you said that you like it"
+_UNWANTED: Final = "you asked for no offers of this kind"
+# The reasons that rest on nothing that was inferred: they stay when profiling is no longer allowed.
+SAID_WITHOUT_PROFILE: Final = frozenset({_NEAR, _WANTED, _UNWANTED})
 # However many signs agree, three in five respond at most.
 MAX_LOG_ODDS_GAIN: Final = 5.0
 # Below this expected margin a message costs more goodwill than it earns.
@@ -133,9 +138,9 @@ class Fitting:
         """The reasons a shopper may read."""
         opinion = stated_on(self._profile, campaign.categories)
         if opinion is Opinion.UNWANTED:
-            return ("you asked for no offers of this kind",)
-        said = ("you said that you like it",) if opinion is Opinion.WANTED else ()
-        return ("you are near it", *said, *self._leanings.of(campaign.categories).because)
+            return (_UNWANTED,)
+        said = (_WANTED,) if opinion is Opinion.WANTED else ()
+        return (_NEAR, *said, *self._leanings.of(campaign.categories).because)
 
     def _worth(self, categories: frozenset[str]) -> float:
         """P(response) x need; nothing for what is unwanted."""

@@ -1,5 +1,9 @@
 """The kill switch on the command line: what it says, and that it lasts until it is lifted."""
 
+import sqlite3
+from threading import Timer
+
+from db.connect import BUSY_TIMEOUT_MS
 from tests.corsia.test_cli import Run, a_campaign, a_shop, run
 
 __all__ = ["run"]
@@ -53,3 +57,19 @@ def test_one_thing_at_a_time(run: Run) -> None:
     assert run("halt", "--everything", "--store", "milano-1").returncode == 2
     assert run("halt", "--why", "drill").returncode == 2
     assert run("resume").returncode == 2
+
+
+def test_a_database_that_is_busy_is_asked_again(run: Run) -> None:
+    shop(run)
+    other = sqlite3.connect(
+        run.folder / "data" / "corsia.sqlite3", isolation_level=None, check_same_thread=False
+    )
+    other.execute("BEGIN IMMEDIATE")
+    ends = Timer(BUSY_TIMEOUT_MS / 1_000 + 0.3, lambda: other.execute("ROLLBACK"))
+    ends.start()
+    done = run("halt", "--everything")
+    ends.join()
+    other.close()
+
+    assert done.stdout == "everything is halted\n"
+    assert "the database is busy or away: trying again" in done.stderr

@@ -6,15 +6,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select, update
 
 from config.clock import VirtualClock
 from db import browsing, consents, handsets
 from db.browsing import BrowsingEvent
 from db.connect import Database
 from db.handsets import Handset, HeardHandset, PushTarget
+from db.tables import decisions
 from offers.situation import Browsed
 from shoppers.consent import Grant, Purpose
+from tests.db.rows import a_decision, a_person, a_store
 
 LATER = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -268,3 +270,25 @@ async def test_withdrawn_profiling_forgets_what_was_looked_at(
         await browsing.forget_browsing(tx, handset.shopper_id)
 
         assert await browsing.recent(tx, handset.shopper_id, clock.now() - timedelta(1)) == ()
+
+
+async def test_withdrawn_profiling_takes_the_words_that_told_of_it(
+    database: Database, clock: VirtualClock
+) -> None:
+    await a_store(database, clock.now())
+    words = ["you are near it", "you viewed it in the app"]
+    weighed = [{"campaign_id": "pasta", "score": 4.0, "against": [], "relevance": words}]
+    async with database.begin() as tx:
+        person = await a_person(tx, clock.now())
+        for browsed in (0, 1):
+            decision = await a_decision(tx, person, clock.now())
+            await tx.execute(
+                update(decisions)
+                .where(decisions.c.id == decision.decision_id)
+                .values(weighed=weighed, seen={"country": "IT", "browsed": browsed})
+            )
+        await browsing.forget_browsing(tx, person.shopper_id)
+        rows = (await tx.execute(select(decisions).where(decisions.c.zone_id == "aisle-7"))).all()
+
+    left = {tuple(row.weighed[0]["relevance"]) for row in rows if "browsed" not in row.seen}
+    assert left == {("you are near it",)}
