@@ -1,5 +1,6 @@
 """One decision: load the situation, ask `offers.decide`, reserve, store what came of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -19,7 +20,9 @@ from offers.audience_fields import BROWSING_BACK, Facts
 from offers.audience_keys import keys_of
 from offers.campaign import Status
 from offers.decide import decide
+from offers.filters import MIN_CONFIDENCE, MIN_STILL_HERE
 from offers.pressure import DEFAULT_LIMITS
+from offers.relevance import RELEVANCE_THRESHOLD_CENTS
 from offers.situation import (
     READ_IN_S,
     Browsed,
@@ -36,6 +39,14 @@ from shoppers.consent import Purpose
 
 # A campaign whose budget others have spent makes room for the next best, so often.
 TRIES_MAX: Final = 5
+# By which the reasons were judged: they may be others when somebody asks why.
+LIMITS_TOLD: Final[Mapping[str, float]] = {
+    "confidence": MIN_CONFIDENCE,
+    "still_here_p": MIN_STILL_HERE,
+    "first_after_s": DEFAULT_LIMITS.first_after_s,
+    "cool_down_s": DEFAULT_LIMITS.cool_down_s,
+    "worth_cents": RELEVANCE_THRESHOLD_CENTS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +140,7 @@ async def decide_here(
         situation = replace(situation, candidates=found)
         taken = decide(situation)
     else:
-        taken = _lost(taken, Reason.BUDGET_SPENT) if isinstance(taken, Send) else taken
+        taken = _lost(taken, Reason.CAP_RACE) if isinstance(taken, Send) else taken
     await decisions.store_decision(tx, _stored(decision_id, visit, dwelling, situation, taken))
     if not isinstance(taken, Send):
         return Taken(decision_id)
@@ -215,6 +226,7 @@ def _seen(situation: Situation) -> dict[str, Any]:
             "country": situation.shopper.country,
             "facts": _told(situation.facts),
             "candidates": len(situation.candidates),
+            "limits": LIMITS_TOLD,
             "has_push_target": situation.shopper.has_push_target,
             "moment": situation.moment,
             "pressure": situation.pressure,

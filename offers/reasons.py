@@ -7,9 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from offers.filters import MIN_CONFIDENCE, MIN_STILL_HERE, MOMENT_FILTERS
-from offers.pressure import DEFAULT_LIMITS
-from offers.relevance import RELEVANCE_THRESHOLD_CENTS
+from offers.filters import MOMENT_FILTERS
 from offers.situation import Reason
 
 # Those that hold for every campaign: lifted for one, they are lifted for all.
@@ -80,7 +78,7 @@ def why(reason: Reason, seen: Mapping[str, Any]) -> str:
 
 
 def unless(reason: Reason, seen: Mapping[str, Any]) -> str:
-    """What would have had to be otherwise, as a clause after "had" or "were"."""
+    """What would have had to be otherwise, as a clause after "it would have been sent"."""
     return _UNLESS[reason].format_map(_Facts(seen))
 
 
@@ -89,21 +87,22 @@ class _Facts(dict[str, object]):
 
     def __init__(self, seen: Mapping[str, Any]) -> None:
         moment, pressure = seen.get("moment", {}), seen.get("pressure", {})
+        limits = seen.get("limits", {})
         super().__init__(
             {
                 "country": seen.get("country", "?"),
                 "confidence": _percent(moment.get("confidence")),
-                "least_confidence": _percent(MIN_CONFIDENCE),
+                "least_confidence": _percent(limits.get("confidence")),
                 "visit_age": _seconds(moment.get("visit_age_s")),
-                "first_after": _seconds(DEFAULT_LIMITS.first_after_s),
+                "first_after": _seconds(limits.get("first_after_s")),
                 "still_here": _percent(moment.get("still_here_p")),
-                "least_still_here": _percent(MIN_STILL_HERE),
+                "least_still_here": _percent(limits.get("still_here_p")),
                 "this_visit": pressure.get("sent_this_visit", "?"),
                 "visit_cap": _one_more(pressure.get("sent_this_visit")),
                 "this_week": pressure.get("sent_last_7_days", "?"),
                 "week_cap": _one_more(pressure.get("sent_last_7_days")),
-                "cool_down": _seconds(DEFAULT_LIMITS.cool_down_s),
-                "threshold": f"{RELEVANCE_THRESHOLD_CENTS:g}",
+                "cool_down": _seconds(limits.get("cool_down_s")),
+                "threshold": limits.get("worth_cents", "?"),
             }
         )
 

@@ -16,10 +16,23 @@ from shoppers.consent import NEEDED_IN_AISLE
 from tests.offers.situations import a_campaign, a_situation
 from tests.offers.test_decide import RICH, SITUATIONS
 
+LIMITS = {
+    "confidence": 0.75,
+    "still_here_p": 0.4,
+    "first_after_s": 12.0,
+    "cool_down_s": 60.0,
+    "worth_cents": 2.5,
+}
+
 
 def seen(situation: Situation) -> dict[str, Any]:
     built: dict[str, Any] = msgspec.to_builtins(
-        {"moment": situation.moment, "pressure": situation.pressure, "country": "IT"}
+        {
+            "moment": situation.moment,
+            "pressure": situation.pressure,
+            "country": "IT",
+            "limits": LIMITS,
+        }
     )
     return built
 
@@ -39,6 +52,13 @@ def test_the_cap_that_would_have_sufficed_is_named() -> None:
     assert unless(Reason.VISIT_CAP, seen(situation)) == "with a cap of 2 a visit"
     assert unless(Reason.WEEK_CAP, seen(situation)) == "with a cap of 3 in 7 days"
     assert why(Reason.WEEK_CAP, seen(situation)) == "2 sent in the last 7 days"
+
+
+def test_a_decision_is_explained_by_the_limits_it_was_judged_by() -> None:
+    told = seen(a_situation())
+    assert unless(Reason.UNSURE_PLACE, told) == "with 75% certainty of the zone"
+    assert unless(Reason.COOL_DOWN, told) == "60 s after the one before"
+    assert why(Reason.BELOW_RELEVANCE, told) == "worth less than 2.5 cents"
 
 
 BOTH = (Reason.VISIT_CAP,)
