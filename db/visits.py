@@ -11,6 +11,8 @@ from db.ids import new_id
 from db.tables import shoppers, visits, zone_visits
 
 KEPT: Final = timedelta(days=365)
+# A visit that nobody closed, because the engine was away, is over all the same.
+UNHEARD_OF: Final = timedelta(minutes=10)
 SAME_TRIP: Final = timedelta(hours=4)
 
 
@@ -158,7 +160,8 @@ class Whereabouts:
 
 async def whereabouts(tx: AsyncConnection, shopper_id: str, at: datetime) -> Whereabouts | None:
     """Where the shopper was at a moment; None when in no store."""
-    open_or_later = or_(visits.c.left_at.is_(None), visits.c.left_at >= at)
+    is_open = and_(visits.c.left_at.is_(None), visits.c.last_heard_at >= at - UNHEARD_OF)
+    open_or_later = or_(is_open, visits.c.left_at >= at)
     visit = (
         await tx.execute(
             select(visits.c.id, visits.c.store_id)

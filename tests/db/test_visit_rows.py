@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from config.clock import VirtualClock
 from db import visits
@@ -11,7 +11,7 @@ from db.connect import Database
 from db.handsets import erase_shopper, register
 from db.tables import visits as visits_table
 from db.tables import zone_visits
-from db.visits import Visit
+from db.visits import Visit, VisitsBefore, Whereabouts
 from tests.db.rows import STORE, a_store
 
 
@@ -80,3 +80,42 @@ async def test_who_was_erased_can_have_no_visit(database: Database, visit: Visit
 
         assert not await visits.can_visit(tx, visit.shopper_id)
         assert await visits.open_visits(tx, STORE) == []
+
+
+async def test_one_trip_is_one_visit_and_a_day_counts_once(
+    database: Database, clock: VirtualClock, visit: Visit
+) -> None:
+    noon = visit.entered_at.replace(hour=12)
+    async with database.begin() as tx:
+        await tx.execute(
+            update(visits_table).where(visits_table.c.id == visit.visit_id).values(left_at=noon)
+        )
+        for at in (noon - timedelta(days=9), noon - timedelta(days=3), noon - timedelta(days=3.1)):
+            one = await visits.open_visit(tx, visit.shopper_id, STORE, visit.handset_id, at)
+            await visits.close_visit(tx, one.visit_id, at + timedelta(minutes=5))
+        # Lost from sight for two minutes: the same trip.
+        again = noon + timedelta(minutes=2)
+        assert await visits.visits_before(tx, visit.shopper_id, again) == VisitsBefore(
+            2, noon - timedelta(days=3)
+        )
+        assert await visits.visits_before(tx, "nobody", again) == VisitsBefore(0, None)
+
+
+async def test_where_a_shopper_was_is_told_of_a_moment(
+    database: Database, clock: VirtualClock, visit: Visit
+) -> None:
+    minute = timedelta(minutes=1)
+    start = visit.entered_at
+    async with database.begin() as tx:
+        await visits.enter_zone(tx, visit.visit_id, "aisle-7", start + minute, 0.9)
+        await visits.leave_zones(tx, visit.visit_id, start + 2 * minute)
+        await visits.heard_until(tx, visit.visit_id, start + 3 * minute)
+
+        async def at(minutes: float) -> Whereabouts | None:
+            return await visits.whereabouts(tx, visit.shopper_id, start + minutes * minute)
+
+        assert await at(-1) is None
+        assert await at(0.5) == Whereabouts(STORE, None)
+        assert await at(1.5) == Whereabouts(STORE, "aisle-7")
+        assert await at(2.5) == Whereabouts(STORE, None)
+        assert await at(60) is None  # nobody closed it, and nobody was heard
