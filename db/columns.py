@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import Column, ForeignKey, String
+from sqlalchemy import Column, ForeignKey, MetaData, String
 
 # Names that Alembic can find again on every dialect.
 NAMES: Final = {
@@ -12,6 +12,7 @@ NAMES: Final = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+metadata: Final = MetaData(naming_convention=NAMES)
 
 
 def own_id(name: str = "id") -> Column[str]:

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, select
 
 from db.connect import Database
-from db.tables import metadata
+from db.schema import metadata
 
 HERE: Final = Path(__file__).parent / "migrations"
 # Any number that nobody else locks: "CRSA", as on air.

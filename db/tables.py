@@ -1,5 +1,6 @@
-"""The schema. Instants are UTC, money is integer cents, ids are text that we made.
+"""The tables of places, shoppers, visits, decisions and pushes.
 
+Instants are UTC, money is integer cents, ids are text that we made.
 Rows about people carry `erase_after`. What must not happen twice has a unique constraint.
 """
 
@@ -16,7 +17,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
@@ -24,10 +24,8 @@ from sqlalchemy import (
     text,
 )
 
-from db.columns import NAMES, own_id, part_of, ref
+from db.columns import metadata, own_id, part_of, ref
 from db.types import BigId, UtcDateTime
-
-metadata: Final = MetaData(naming_convention=NAMES)
 
 # --- places -----------------------------------------------------------------------------------
 stores: Final = Table(

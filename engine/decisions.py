@@ -74,8 +74,11 @@ async def decide_here(
     now: datetime,
     shelf: LiveCampaigns,
     reserved: list[Reserved],
+    accepted_at: datetime | None = None,
 ) -> Taken | None:
     """Decide for one shopper in one zone, and store it; None when the shopper is unknown by now.
+
+    accepted_at: when the API took in the last sighting that it rests on.
 
     Everything is written in `tx`; the caps are reserved in Redis before, and noted in `reserved`.
     A reservation that is never given back forbids rather than allows: caps fail closed.
@@ -141,7 +144,8 @@ async def decide_here(
         taken = decide(situation)
     else:
         taken = _lost(taken, Reason.CAP_RACE) if isinstance(taken, Send) else taken
-    await decisions.store_decision(tx, _stored(decision_id, visit, dwelling, situation, taken))
+    stored = _stored(decision_id, visit, dwelling, situation, taken, accepted_at)
+    await decisions.store_decision(tx, stored)
     if not isinstance(taken, Send):
         return Taken(decision_id)
     await decisions.store_send(tx, wanted, visit.shopper_id)
@@ -195,7 +199,12 @@ def _lost(send: Send, why: Reason) -> Hold:
 
 
 def _stored(
-    decision_id: str, visit: Visit, dwelling: Dwelling, situation: Situation, taken: Decision
+    decision_id: str,
+    visit: Visit,
+    dwelling: Dwelling,
+    situation: Situation,
+    taken: Decision,
+    accepted_at: datetime | None,
 ) -> StoredDecision:
     if isinstance(taken, Send):
         outcome, ghost, reasons = "send", False, []
@@ -212,13 +221,13 @@ def _stored(
         ghost=ghost,
         reasons=reasons,
         weighed=msgspec.to_builtins(list(taken.weighed)),
-        seen=_seen(situation),
+        seen=_seen(situation, accepted_at),
         heard_at=datetime.fromtimestamp(dwelling.at_s, UTC),
         at=situation.now,
     )
 
 
-def _seen(situation: Situation) -> dict[str, Any]:
+def _seen(situation: Situation, accepted_at: datetime | None) -> dict[str, Any]:
     """What the decision looked at, without the candidates (they are in `weighed`)."""
     seen: dict[str, Any] = msgspec.to_builtins(
         {
@@ -232,6 +241,7 @@ def _seen(situation: Situation) -> dict[str, Any]:
             "pressure": situation.pressure,
             # How much, not what: a copy here would outlive the consent to keep it.
             "browsed": len(situation.browsed),
+            "accepted_at_s": None if accepted_at is None else accepted_at.timestamp(),
         }
     )
     return seen

@@ -18,7 +18,7 @@ from db import migrate
 from db.connect import Database, open_database
 from db.live import Live, open_live
 from db.redis_server import embedded_redis
-from db.tables import metadata
+from db.schema import metadata
 
 # A Saturday morning in a shop's opening hours.
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)

@@ -13,6 +13,7 @@ from db.browsing import BrowsingEvent
 from db.connect import Database
 from db.personal import erase_due, export_shopper
 from db.receipts import Receipt
+from db.schema import metadata
 from db.surveys import OpenWalk
 from db.tables import (
     browsing as browsing_table,
@@ -26,7 +27,6 @@ from db.tables import (
     gateway_progress,
     gateway_radios,
     gateways,
-    metadata,
     refresh_tokens,
     stops,
     stores,

@@ -2,7 +2,7 @@
 
 import base64
 
-from db import tables
+from db import schema, tables
 from offers.campaign import Tier
 from offers.situation import Weighed
 from tests.mobile_api.harness import ALL_CONSENTS, Api, Phone
@@ -65,7 +65,7 @@ async def test_erasure_leaves_the_proof_of_consent_and_nothing_else(api_on_both:
     assert (answered.status, answered.body) == (204, b"")
     left = {
         table.name: await api_on_both.rows(table)
-        for table in tables.metadata.sorted_tables
+        for table in schema.metadata.sorted_tables
         if await api_on_both.rows(table)
     }
     assert left == {

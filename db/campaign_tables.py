@@ -1,0 +1,1 @@
+"""The tables of campaigns: their versions and who reviewed them."""

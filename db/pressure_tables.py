@@ -1,0 +1,1 @@
+"""The tables of how often a shopper may be spoken to."""

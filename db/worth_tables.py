@@ -1,0 +1,1 @@
+"""The tables of what campaigns are worth: salts, purchases, and what is credited to whom."""
