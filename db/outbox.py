@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.ids import new_id
-from db.tables import campaigns, decisions, outbox, push_targets, sends, visits
+from db.tables import campaigns, decisions, outbox, push_targets, sends, shoppers, visits
 
 # Longer than the slowest answer that the transport waits for, so that a living worker keeps it.
 LEASE: Final = timedelta(seconds=30)
@@ -46,6 +46,7 @@ class Claimed:
     target_kind: str | None  # None: the handset has no target any more
     target_value: str | None
     platform: str | None
+    locale: str | None  # the shopper's, as the app told it: it or it-IT
     decided_at: datetime
     expires_at: datetime
     attempts: int
@@ -146,6 +147,7 @@ async def claim(
             target_kind=row.kind,
             target_value=row.value,
             platform=row.platform,
+            locale=row.locale,
             decided_at=row.decided_at,
             expires_at=row.expires_at,
             attempts=row.attempts,
@@ -273,10 +275,12 @@ def _leased(lease: str) -> Select[Any]:
             push_targets.c.kind,
             push_targets.c.value,
             push_targets.c.platform,
+            shoppers.c.locale,
         )
         .join(sends, sends.c.decision_id == outbox.c.decision_id)
         .join(decisions, decisions.c.id == outbox.c.decision_id)
         .join(visits, visits.c.id == sends.c.visit_id)
+        .join(shoppers, shoppers.c.id == sends.c.shopper_id)
         .outerjoin(
             push_targets,
             and_(

@@ -80,6 +80,7 @@ async def test_a_claim_holds_all_that_a_push_needs(
         target_kind="fid",
         target_value="fid-1",
         platform="android",
+        locale="it-IT",
         decided_at=clock.now(),
         expires_at=clock.now() + LIVES,
         attempts=1,

@@ -48,6 +48,7 @@ def a_claim(now: datetime, platform: str = "android", serial: int = 0) -> Claime
         target_kind="fid",
         target_value="fid-1",
         platform=platform,
+        locale="it-IT",
         decided_at=now,
         expires_at=now + 25 * SECOND,
         attempts=1,
