@@ -23,6 +23,7 @@ from db.tables import (
     visits,
     zone_visits,
 )
+from db.worth_tables import member_codes, purchases
 
 # Never shown, not even to their owner: a sealed secret is of no use and a target is a credential.
 _WITHHELD = frozenset({"sealed_secret", "value"})
@@ -46,6 +47,8 @@ async def export_shopper(tx: AsyncConnection, shopper_id: str) -> dict[str, list
         "pushes": select(outbox).where(outbox.c.decision_id.in_(own_sends)),
         "receipts": select(receipts).where(receipts.c.decision_id.in_(own_sends)),
         "redemptions": select(redemptions).where(redemptions.c.shopper_id == shopper_id),
+        "purchases": select(purchases).where(purchases.c.shopper_id == shopper_id),
+        "member_codes": select(member_codes).where(member_codes.c.shopper_id == shopper_id),
         "survey_walks": select(survey_walks).where(survey_walks.c.handset_id.in_(own_handsets)),
         "survey_taps": select(survey_taps).where(survey_taps.c.handset_id.in_(own_handsets)),
     }
@@ -60,7 +63,7 @@ async def export_shopper(tx: AsyncConnection, shopper_id: str) -> dict[str, list
 
 async def erase_due(tx: AsyncConnection, now: datetime) -> int:
     """Delete every row about a person that has been kept long enough; how many shoppers went."""
-    for table in (browsing, decisions, visits, survey_walks):
+    for table in (browsing, decisions, visits, survey_walks, purchases, member_codes):
         await tx.execute(delete(table).where(table.c.erase_after <= now))
     await tx.execute(delete(refresh_tokens).where(refresh_tokens.c.expires_at <= now))
     gone = await tx.execute(delete(shoppers).where(shoppers.c.erase_after <= now))

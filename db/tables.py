@@ -301,6 +301,14 @@ decisions: Final = Table(
     Column("erase_after", UtcDateTime, nullable=False, index=True),
     CheckConstraint("outcome in ('send', 'hold')", name="outcome_known"),
     Index("ix_decisions_of_shopper", "shopper_id", "at"),
+    # What campaigns are judged by: a few of the many decisions.
+    Index(
+        "ix_decisions_moments",
+        "shopper_id",
+        "at",
+        sqlite_where=text("outcome = 'send' or ghost"),
+        postgresql_where=text("outcome = 'send' or ghost"),
+    ),
 )
 sends: Final = Table(
     "sends",
@@ -373,4 +381,9 @@ redemptions: Final = Table(
     Column("idempotency_key", String(64), nullable=False),
     Column("code", Text, nullable=False),
     Column("at", UtcDateTime, nullable=False),
+    # The till receipt that it went into: it is money from then on.
+    Column("used_at", UtcDateTime),
+    Column("used_store_id", String(64)),
+    Column("used_receipt_id", String(64)),
+    Index("uq_redemptions_code", "code", unique=True),
 )

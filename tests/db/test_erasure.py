@@ -12,6 +12,7 @@ from db import browsing, consents, handsets, receipts, surveys, tokens, visits
 from db.browsing import BrowsingEvent
 from db.connect import Database
 from db.personal import erase_due, export_shopper
+from db.purchases import ReceiptLine, TillReceipt, add_receipt, member_code
 from db.receipts import Receipt
 from db.schema import metadata
 from db.surveys import OpenWalk
@@ -37,12 +38,14 @@ from db.tables import (
 from db.tables import (
     surveys as surveys_table,
 )
+from db.worth_tables import campaign_worth, control_salts, tills, trials, worth_days
 from shoppers.consent import Purpose
 from tests.db.rows import STORE, a_person, a_send, a_store
 
 ABOUT_NOBODY = {
     stores, gateways, gateway_codes, gateway_progress, gateway_links, gateway_radios, campaigns,
-    surveys_table, catalogue_version, stops,
+    surveys_table, catalogue_version, stops, control_salts, tills, trials, campaign_worth,
+    worth_days,
 }  # fmt: skip
 TARGET = "fid-of-this-person"
 
@@ -63,6 +66,10 @@ async def _whole_person(database: Database, clock: VirtualClock, target: str) ->
         offer = await receipts.sent_offer(tx, decision_id, person.shopper_id)
         assert offer is not None
         redemption = await receipts.redeem(tx, offer, f"key-{target}", f"code-{target}", now)
+        await member_code(tx, person.shopper_id, now)
+        line = ReceiptLine("penne", "pasta", 1, 200, coupon=redemption.code)
+        bought = TillReceipt(STORE, f"till-{target}", now, [line])
+        await add_receipt(tx, bought, person.shopper_id, lambda _shopper_id: True, now)
         walk = OpenWalk(person.handset_id, STORE, f"walk-{target}", now)
         assert await surveys.open_walk(tx, walk, now)
         tap = Tap(now.timestamp(), "ground", 1.0, 2.0)
