@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, and_, exists, or_, select, update
+from sqlalchemy import Row, and_, bindparam, case, exists, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.connect import insert_once, upsert
@@ -28,8 +28,9 @@ async def save_campaign(tx: AsyncConnection, campaign: Campaign, now: datetime) 
 async def save_campaigns(tx: AsyncConnection, saved: Collection[Campaign], now: datetime) -> None:
     """All of them, as `save_campaign` does. Call it last in a transaction.
 
-    Rows are taken in the order of their ids, and the version, which kill switches move too, at the
-    end: nobody waits for a long import longer than they must.
+    Nobody is asked for a review: what people write comes in through db.campaign_versions. Rows are
+    taken in the order of their ids, and the version, which kill switches move too, at the end:
+    nobody waits for a long import longer than they must.
     """
     if not saved:
         return
@@ -39,11 +40,21 @@ async def save_campaigns(tx: AsyncConnection, saved: Collection[Campaign], now: 
             "status": campaign.status.value,
             "document": msgspec.to_builtins(campaign),
             "sends": 0,
+            "least_cost_cents": campaign.offer.cost_cents,
             "changed_at": now,
         }
         for campaign in sorted(saved, key=lambda one: one.campaign_id)
     ]
     await upsert(tx, campaigns, rows, changing=("status", "document", "changed_at"))
+    await tx.execute(
+        update(campaigns)
+        .where(
+            campaigns.c.id == bindparam("of_id"),
+            campaigns.c.least_cost_cents > bindparam("cost_cents"),
+        )
+        .values(least_cost_cents=bindparam("cost_cents")),
+        [{"of_id": row["id"], "cost_cents": row["least_cost_cents"]} for row in rows],
+    )
     await changed(tx)
 
 
@@ -138,10 +149,14 @@ async def spend(tx: AsyncConnection, campaign: Campaign, store_id: str) -> bool:
             and_(stops.c.scope == Scope.CAMPAIGN.value, stops.c.target == campaign.campaign_id),
         )
     )
+    cost_cents = campaign.offer.cost_cents
     within = (
-        campaigns.c.sends < campaign.budget_sends
-        if campaign.budget_sends is not None
-        else campaigns.c.sends >= 0
+        campaigns.c.sends < campaign.budget_sends if campaign.budget_sends is not None else true()
+    )
+    paid = (
+        campaigns.c.spent_cents + cost_cents <= campaign.budget_cents
+        if campaign.budget_cents is not None
+        else true()
     )
     done = await tx.execute(
         update(campaigns)
@@ -149,17 +164,26 @@ async def spend(tx: AsyncConnection, campaign: Campaign, store_id: str) -> bool:
             campaigns.c.id == campaign.campaign_id,
             campaigns.c.status == Status.LIVE.value,
             within,
+            paid,
             ~exists(thrown),
         )
-        .values(sends=campaigns.c.sends + 1)
+        .values(sends=campaigns.c.sends + 1, spent_cents=campaigns.c.spent_cents + cost_cents)
     )
     return done.rowcount == 1
 
 
 async def give_back(tx: AsyncConnection, campaign_id: str) -> None:
-    """A send came to nothing: it no longer counts against the budget."""
+    """A send came to nothing: it no longer counts against the budget.
+
+    Of money it gives back the least that any version of the campaign cost: versions may have
+    changed since the send, and a budget is never exceeded.
+    """
+    spent, least = campaigns.c.spent_cents, campaigns.c.least_cost_cents
     await tx.execute(
         update(campaigns)
         .where(campaigns.c.id == campaign_id, campaigns.c.sends > 0)
-        .values(sends=campaigns.c.sends - 1)
+        .values(
+            sends=campaigns.c.sends - 1,
+            spent_cents=case((spent > least, spent - least), else_=0),
+        )
     )

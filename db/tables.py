@@ -151,6 +151,9 @@ campaigns: Final = Table(
     # The campaign as its author wrote it; offers.campaign is what it means.
     Column("document", JSON, nullable=False),
     Column("sends", Integer, nullable=False, default=0),
+    # What these may cost; what a send that came to nothing gives back: never more than it took.
+    Column("spent_cents", BigInteger, nullable=False, server_default="0"),
+    Column("least_cost_cents", Integer, nullable=False, server_default="0"),
     Column("changed_at", UtcDateTime, nullable=False),
     CheckConstraint("sends >= 0", name="sends_not_negative"),
 )
