@@ -32,12 +32,12 @@ from offers.audience_keys import keys_of
 from offers.campaign import Campaign, Hours, Offer, Status, Tier
 from offers.catalogue import Catalogue, Live, ready
 from offers.decide import decide
+from offers.pressure import DEFAULT_POLICY, Message, Pressure
 from offers.situation import (
     Browsed,
     Candidate,
     Decision,
     Moment,
-    Pressure,
     Send,
     ShopperView,
     Situation,
@@ -172,11 +172,12 @@ def situation(shopper: Shopper, zone_id: str, candidates: tuple[Candidate, ...])
     return Situation(
         shopper=shopper.view,
         facts=shopper.facts,
-        moment=Moment(STORE, zone_id, ZoneRole.SELLING, 0.9, 120.0, 5.0, 25.0, 0.8),
+        moment=Moment(STORE, "visit", zone_id, ZoneRole.SELLING, 0.9, 120.0, 5.0, 25.0, 0.8),
         browsed=shopper.browsed,
         pressure=shopper.pressure,
         candidates=candidates,
         stops=Stops(),
+        policy=DEFAULT_POLICY,
         now=NOW,
         local=NOW,
         control_salt="salt",
@@ -259,7 +260,20 @@ def a_shopper(n: int, chance: Random) -> Shopper:
             for category, own in looks.items()
             for look, at in own.items()
         ),
-        Pressure(0, chance.randint(0, 1), frozenset(), None),
+        Pressure(tuple(a_message(n, chance) for n in range(chance.randint(0, 1)))),
+    )
+
+
+def a_message(n: int, chance: Random) -> Message:
+    """One push of the last days."""
+    return Message(
+        message_id=f"sent-{n}",
+        at=NOW - timedelta(days=chance.randint(1, 6)),
+        campaign_id=f"campaign-{chance.randrange(CAMPAIGNS)}",
+        visit_id="earlier",
+        zone_id=chance.choice(ZONE_IDS),
+        store_id=STORE,
+        is_answered=True,
     )
 
 

@@ -51,11 +51,13 @@ async def add_browsing(
     return stored
 
 
-async def recent(tx: AsyncConnection, shopper_id: str, since: datetime) -> tuple[Browsed, ...]:
-    """What a shopper looked at since then, newest first."""
+async def recent(
+    tx: AsyncConnection, shopper_id: str, since: datetime, until: datetime
+) -> tuple[Browsed, ...]:
+    """What a shopper looked at from `since` to `until`, newest first."""
     rows = await tx.execute(
         select(browsing.c.kind, browsing.c.category, browsing.c.at)
-        .where(browsing.c.shopper_id == shopper_id, browsing.c.at >= since)
+        .where(browsing.c.shopper_id == shopper_id, browsing.c.at >= since, browsing.c.at <= until)
         .order_by(browsing.c.at.desc())
         .limit(RECENT_MAX)
     )
@@ -63,9 +65,9 @@ async def recent(tx: AsyncConnection, shopper_id: str, since: datetime) -> tuple
 
 
 async def last_looks(
-    tx: AsyncConnection, shopper_id: str, since: datetime
+    tx: AsyncConnection, shopper_id: str, since: datetime, until: datetime
 ) -> dict[str, dict[str, datetime]]:
-    """For each category and each product the last look of each kind since then."""
+    """For each category and each product the last look of each kind from `since` to `until`."""
     looks: dict[str, dict[str, datetime]] = {}
     for subject in (browsing.c.category, browsing.c.product):
         rows = await tx.execute(
@@ -73,6 +75,7 @@ async def last_looks(
             .where(
                 browsing.c.shopper_id == shopper_id,
                 browsing.c.at >= since,
+                browsing.c.at <= until,
                 subject.is_not(None),
             )
             .group_by(subject, browsing.c.kind)

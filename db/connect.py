@@ -73,15 +73,16 @@ async def insert_once(tx: AsyncConnection, table: Table, row: Mapping[str, Any])
 async def upsert(
     tx: AsyncConnection, table: Table, rows: list[dict[str, Any]], changing: Sequence[str]
 ) -> None:
-    """Insert the rows; of those whose `id` is there already, change these columns only."""
+    """Insert the rows; of those whose primary key is there already, change these columns only."""
+    key = [column.name for column in table.primary_key]
     if tx.dialect.name == "sqlite":
         on_sqlite = sqlite.insert(table)
         new = {name: on_sqlite.excluded[name] for name in changing}
-        await tx.execute(on_sqlite.on_conflict_do_update(index_elements=["id"], set_=new), rows)
+        await tx.execute(on_sqlite.on_conflict_do_update(index_elements=key, set_=new), rows)
         return
     on_postgres = postgresql.insert(table)
     fresh = {name: on_postgres.excluded[name] for name in changing}
-    await tx.execute(on_postgres.on_conflict_do_update(index_elements=["id"], set_=fresh), rows)
+    await tx.execute(on_postgres.on_conflict_do_update(index_elements=key, set_=fresh), rows)
 
 
 def _engine(url: str) -> AsyncEngine:

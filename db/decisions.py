@@ -8,9 +8,8 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.connect import insert_once
-from db.live import SentBefore
 from db.tables import decisions, sends
-from offers.pressure import WEEK_S
+from offers.pressure import Channel, Message
 
 KEPT: Final = timedelta(days=365)
 
@@ -87,45 +86,30 @@ async def decisions_between(
     return [_decision(row) for row in rows]
 
 
-async def store_send(tx: AsyncConnection, sent: SentBefore, shopper_id: str) -> bool:
+async def store_send(tx: AsyncConnection, sent: Message, shopper_id: str) -> bool:
     """Note a send; False when this campaign went to this shopper in this visit already.
 
-    The decision must be stored first.
+    sent: of a visit, zone and store. The decision must be stored first.
     """
     return await insert_once(
         tx,
         sends,
         {
-            "decision_id": sent.decision_id,
+            "decision_id": sent.message_id,
             "shopper_id": shopper_id,
             "campaign_id": sent.campaign_id,
             "visit_id": sent.visit_id,
+            "zone_id": sent.zone_id,
+            "store_id": sent.store_id,
+            "channel": sent.channel.value,
+            "categories": sorted(sent.categories),
+            "is_promotion": sent.is_promotion,
             "at": sent.at,
         },
     )
 
 
-async def sends_since(tx: AsyncConnection, shopper_id: str, now: datetime) -> list[SentBefore]:
-    """The sends of the last seven days that reached, or may yet reach, the shopper."""
-    rows = await tx.execute(
-        select(sends)
-        .where(
-            sends.c.shopper_id == shopper_id,
-            sends.c.at >= now - timedelta(seconds=WEEK_S),
-            sends.c.released_at.is_(None),
-        )
-        .order_by(sends.c.at)
-    )
-    return [SentBefore(row.decision_id, row.campaign_id, row.visit_id, row.at) for row in rows]
-
-
-async def campaigns_of_visit(tx: AsyncConnection, visit_id: str) -> frozenset[str]:
-    """The campaigns sent in a visit, those that came to nothing too."""
-    found = await tx.scalars(select(sends.c.campaign_id).where(sends.c.visit_id == visit_id))
-    return frozenset(found.all())
-
-
-async def release_send(tx: AsyncConnection, decision_id: str, at: datetime) -> SentBefore | None:
+async def release_send(tx: AsyncConnection, decision_id: str, at: datetime) -> Message | None:
     """The send came to nothing and no longer counts; None when it had been released before."""
     done = await tx.execute(
         update(sends)
@@ -135,7 +119,7 @@ async def release_send(tx: AsyncConnection, decision_id: str, at: datetime) -> S
     if done.rowcount != 1:
         return None
     row = (await tx.execute(select(sends).where(sends.c.decision_id == decision_id))).one()
-    return SentBefore(row.decision_id, row.campaign_id, row.visit_id, row.at)
+    return message_of(row)
 
 
 def _decision(row: Any) -> StoredDecision:
@@ -152,4 +136,20 @@ def _decision(row: Any) -> StoredDecision:
         row.seen,
         row.heard_at,
         row.at,
+    )
+
+
+def message_of(row: Any, *, is_answered: bool = False) -> Message:
+    """A row of `sends` as caps count it."""
+    return Message(
+        message_id=row.decision_id,
+        at=row.at,
+        campaign_id=row.campaign_id,
+        visit_id=row.visit_id,
+        zone_id=row.zone_id,
+        store_id=row.store_id,
+        channel=Channel(row.channel),
+        categories=frozenset(row.categories),
+        is_promotion=row.is_promotion,
+        is_answered=is_answered,
     )

@@ -7,7 +7,8 @@
 | `{store:S}:here` | hash | 2 minutes idle | handset -> where presence believes it is |
 | `{store:S}:presence` | string | CHECKPOINT_EXPIRE_S | a checkpoint of presence |
 | `{store:S}:owner` | string | LEASE_S | the engine process that owns the store |
-| `{shopper:P}:sends` | sorted set | 8 days | sends reserved: `decision|campaign|visit` by time |
+| `{shopper:P}:messages` | sorted set | MESSAGES_EXPIRE_S | messages reserved (JSON) by time in us |
+| `{shopper:P}:released` | set | RELEASED_EXPIRE_S | those given back: not to be taken again |
 | `{store:S}:counts` | hash | never | what engine and push workers counted |
 | `outbox:wake` | list | 1 minute | at most one entry: there is a push to send |
 | `rate:C` | string | its period | requests of one client (GCRA) |
@@ -30,14 +31,16 @@ from redis.exceptions import ResponseError
 from beacons.sighting import Batch, encode_batch
 from db import live_scripts
 from db.redis_client import open_redis, together
-from offers.pressure import WEEK_S, Limits
+from offers.pressure import LOOKS_BACK, Cap, Message, Scope
 
 GROUP: Final = "engine"
 # 12 gateways at one batch a second: over two hours of a store whose engine is away.
 STREAM_MAX: Final = 100_000
 SEQS_EXPIRE_S: Final = 2 * 86_400
 HERE_EXPIRE_S: Final = 120
-SENDS_EXPIRE_S: Final = WEEK_S + 86_400
+MESSAGES_EXPIRE_S: Final = int(LOOKS_BACK.total_seconds()) + 86_400
+# Whoever read a send in SQL before it was given back reserves within seconds.
+RELEASED_EXPIRE_S: Final = 3_600
 # What is older is refused when it is restored; Redis need not keep it.
 CHECKPOINT_EXPIRE_S: Final = 20
 # The fullest store planned for: 2,000 handsets at 8 kB each on the finest grid, and half as much.
@@ -54,16 +57,6 @@ class StreamEntry:
     entry_id: str
     gateway_id: str
     data: bytes  # msgpack, beacons.sighting.Batch
-
-
-@dataclass(frozen=True, slots=True)
-class SentBefore:
-    """A send that counts against the caps."""
-
-    decision_id: str
-    campaign_id: str
-    visit_id: str
-    at: datetime
 
 
 class Here(msgspec.Struct, array_like=True, frozen=True):
@@ -84,6 +77,7 @@ class Live:
         self.redis = redis
         self._append = redis.register_script(live_scripts.APPEND)
         self._reserve = redis.register_script(live_scripts.RESERVE)
+        self._release = redis.register_script(live_scripts.RELEASE)
         self._lease = redis.register_script(live_scripts.LEASE)
         self._release_lease = redis.register_script(live_scripts.RELEASE_LEASE)
         self._keep_checkpoint = redis.register_script(live_scripts.KEEP_CHECKPOINT)
@@ -190,35 +184,35 @@ class Live:
     async def reserve(
         self,
         shopper_id: str,
-        wanted: SentBefore,
-        known: Sequence[SentBefore],
-        limits: Limits,
+        wanted: Message,
+        known: Sequence[Message],
+        caps: Sequence[Cap],
+        local: datetime,
     ) -> bool:
-        """Count one send against the shopper's caps, unless they forbid it; atomic.
+        """Count one message to the shopper, unless one of the caps has no room for it; atomic.
 
-        known: the sends that SQL has, so that a lost Redis forbids as much as a kept one.
+        known: what SQL has of LOOKS_BACK, so that a lost Redis forbids as much as a kept one.
+        local: now, with the time zone that calendar days are of.
         """
-        arguments: list[str | int | float] = [
+        asked = [[_us(cap.since(local)), cap.most, _counted(cap.scope, wanted)] for cap in caps]
+        arguments: list[str | bytes | int] = [
             _member(wanted),
-            _ms(wanted.at),
-            wanted.visit_id,
-            limits.per_visit,
-            limits.per_7_days,
-            limits.cool_down_s * 1_000,
-            WEEK_S * 1_000,
-            SENDS_EXPIRE_S,
+            _us(wanted.at),
+            _us(wanted.at - LOOKS_BACK),
+            MESSAGES_EXPIRE_S,
+            msgspec.json.encode(asked),
         ]
         for sent in known:
-            arguments += [_member(sent), _ms(sent.at)]
-        return bool(await self._reserve(keys=[_sends(shopper_id)], args=arguments))
+            arguments += [_member(sent), _us(sent.at)]
+        return bool(await self._reserve(keys=_pressure(shopper_id), args=arguments))
 
-    async def release(self, shopper_id: str, sent: SentBefore) -> None:
-        """The send came to nothing: it no longer counts."""
-        await self.redis.zrem(_sends(shopper_id), _member(sent))
+    async def release(self, shopper_id: str, sent: Message) -> None:
+        """The message came to nothing: it no longer counts."""
+        await self._release(keys=_pressure(shopper_id), args=[_member(sent), RELEASED_EXPIRE_S])
 
     async def forget_shopper(self, shopper_id: str) -> None:
         """Delete what Redis holds about a shopper."""
-        await self.redis.delete(_sends(shopper_id))
+        await self.redis.delete(*_pressure(shopper_id))
 
     # --- the live picture ---------------------------------------------------------------------
     async def picture(
@@ -329,12 +323,56 @@ def _owner(store_id: str) -> str:
     return f"{{store:{store_id}}}:owner"
 
 
-def _sends(shopper_id: str) -> str:
-    return f"{{shopper:{shopper_id}}}:sends"
+def _pressure(shopper_id: str) -> list[str]:
+    return [f"{{shopper:{shopper_id}}}:messages", f"{{shopper:{shopper_id}}}:released"]
 
 
-def _member(sent: SentBefore) -> str:
-    return f"{sent.decision_id}|{sent.campaign_id}|{sent.visit_id}"
+# Where in a member what a scope goes by has its place, as Lua counts.
+_CAMPAIGN, _VISIT, _ZONE, _STORE, _CHANNEL, _CATEGORIES = range(2, 8)
+
+
+def _member(sent: Message) -> bytes:
+    """The same bytes for the same message, whoever writes it."""
+    fields = (
+        sent.message_id,
+        sent.campaign_id,
+        sent.visit_id or "",
+        sent.zone_id or "",
+        sent.store_id or "",
+        sent.channel,
+        sorted(sent.categories),
+    )
+    return msgspec.json.encode(fields)
+
+
+def _counted(scope: Scope, wanted: Message) -> list[tuple[int, list[str]]]:
+    """What a member must have to count in a scope, as RESERVE takes it; see `pressure.counts`.
+
+    A message without a visit shares none with any other: nothing that is never stored is asked for.
+    """
+    match scope:
+        case Scope.SHOPPER:
+            return []
+        case Scope.VISIT:
+            return [(_VISIT, _known(wanted.visit_id))]
+        case Scope.ZONE_VISIT:
+            return [(_VISIT, _known(wanted.visit_id)), (_ZONE, [wanted.zone_id or ""])]
+        case Scope.CAMPAIGN:
+            return [(_CAMPAIGN, [wanted.campaign_id])]
+        case Scope.CATEGORY:
+            return [(_CATEGORIES, sorted(wanted.categories))]
+        case Scope.CHANNEL:
+            return [(_CHANNEL, [wanted.channel])]
+        case Scope.STORE:
+            return [(_STORE, _known(wanted.store_id))]
+
+
+def _known(value: str | None) -> list[str]:
+    return [] if value is None else [value]
+
+
+def _us(at: datetime) -> int:
+    return int(at.timestamp()) * 1_000_000 + at.microsecond
 
 
 def _ms(at: datetime) -> int:

@@ -11,25 +11,54 @@ redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 redis.call('EXPIRE', KEYS[2], ARGV[6])
 return 1
 """
-# KEYS: sends. ARGV: member, now_ms, visit, per_visit, per_week, cool_down_ms, week_ms, expire_s,
-# then member and ms of each send that SQL knows. Answers 1 when reserved.
+# KEYS: messages, released. ARGV: member, now_us, from_us, expire_s, caps, then member and us of each
+# send that SQL knows. A member is JSON: [id, campaign, visit, zone, store, channel, [categories]].
+# caps is JSON: a list of [since_us, most, [[field, values], ...]]; a member counts that has in each
+# field named, by its number, one of the values.
+# Answers 1 when reserved.
 RESERVE: Final = """
-for i = 9, #ARGV, 2 do redis.call('ZADD', KEYS[1], ARGV[i + 1], ARGV[i]) end
-local now = tonumber(ARGV[2])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. (now - tonumber(ARGV[7])))
-local sends = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
-local visit, week, answer = 0, 0, 1
-for i = 1, #sends, 2 do
-  if sends[i] == ARGV[1] then return 1 end
-  week = week + 1
-  local at = string.match(sends[i], '|([^|]*)$')
-  if at == ARGV[3] then visit = visit + 1 end
-  if now < tonumber(sends[i + 1]) + tonumber(ARGV[6]) then answer = 0 end
+for i = 6, #ARGV, 2 do
+  if redis.call('SISMEMBER', KEYS[2], ARGV[i]) == 0 then
+    redis.call('ZADD', KEYS[1], ARGV[i + 1], ARGV[i])
+  end
 end
-if visit >= tonumber(ARGV[4]) or week >= tonumber(ARGV[5]) then answer = 0 end
-if answer == 1 then redis.call('ZADD', KEYS[1], now, ARGV[1]) end
-redis.call('EXPIRE', KEYS[1], ARGV[8])
-return answer
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[3])
+if redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 1 end
+local sends = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+local known = {}
+for i = 1, #sends, 2 do
+  known[#known + 1] = {cjson.decode(sends[i]), tonumber(sends[i + 1])}
+end
+local function has(fields, wanted)
+  for _, pair in ipairs(wanted) do
+    local is, found = fields[pair[1]], false
+    for _, value in ipairs(pair[2]) do
+      if type(is) == 'table' then
+        for _, one in ipairs(is) do found = found or one == value end
+      else
+        found = found or is == value
+      end
+    end
+    if not found then return false end
+  end
+  return true
+end
+for _, cap in ipairs(cjson.decode(ARGV[5])) do
+  local count = 0
+  for _, one in ipairs(known) do
+    if one[2] >= cap[1] and has(one[1], cap[3]) then count = count + 1 end
+  end
+  if count >= cap[2] then return 0 end
+end
+redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[4])
+return 1
+"""
+# KEYS: messages, released. ARGV: member, RELEASED_EXPIRE_S.
+RELEASE: Final = """
+redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('SADD', KEYS[2], ARGV[1])
+redis.call('EXPIRE', KEYS[2], ARGV[2])
 """
 # KEYS: owner. ARGV: who, lease_ms. Takes or renews the lease; 1 when it is ours.
 LEASE: Final = """

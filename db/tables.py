@@ -322,6 +322,12 @@ sends: Final = Table(
     ref("shopper_id", "shoppers.id"),
     Column("campaign_id", String(64), nullable=False, index=True),
     ref("visit_id", "visits.id"),
+    # What it counts against: offers.pressure.Message.
+    Column("zone_id", String(64), nullable=False),
+    Column("store_id", String(64), nullable=False),
+    Column("channel", String(8), nullable=False),
+    Column("categories", JSON, nullable=False),
+    Column("is_promotion", Boolean, nullable=False),
     Column("at", UtcDateTime, nullable=False),
     # Set when it reached no handset: it then counts against no cap.
     Column("released_at", UtcDateTime),

@@ -3,15 +3,14 @@
 from collections.abc import Iterable
 from typing import Final
 
-from offers.campaign import Campaign
-from offers.filters import reasons_against, reasons_for_silence
-from offers.pressure import DEFAULT_LIMITS, Limits
+from offers.campaign import Campaign, Tier
+from offers.filters import reasons_against, reasons_for_restraint, reasons_for_silence
+from offers.pressure import is_promotion
 from offers.relevance import RELEVANCE_THRESHOLD_CENTS, Fitting
 from offers.situation import Candidate, Decision, Hold, Reason, Send, Situation, Weighed
 
-# Reasons that concern this campaign's experiment rather than the shopper: without them it would
-# have been sent.
-_EXPERIMENT: Final = frozenset({Reason.CONTROL_GROUP})
+# Reasons that concern an experiment rather than the shopper: without them it would have been sent.
+_EXPERIMENT: Final = frozenset({Reason.CONTROL_GROUP, Reason.HELD_OUT})
 # Of the candidates that did not win, so many are told of, the best-placed: more than any feed
 # shows, and a decision stays a few kilobytes in a store with a thousand campaigns.
 WEIGHED_MAX: Final = 20
@@ -20,7 +19,7 @@ WEIGHED_MAX: Final = 20
 _Judged = tuple[Campaign, float, tuple[Reason, ...]]
 
 
-def decide(situation: Situation, limits: Limits = DEFAULT_LIMITS) -> Decision:
+def decide(situation: Situation) -> Decision:
     """Send the best candidate that nothing forbids, or hold with every reason.
 
     Candidates are ranked by tier, then score, then id: ties fall the same way everywhere. `weighed`
@@ -28,17 +27,22 @@ def decide(situation: Situation, limits: Limits = DEFAULT_LIMITS) -> Decision:
     """
     if not situation.candidates:
         return Hold((Reason.NO_CAMPAIGN,), ())
-    silence = reasons_for_silence(situation, limits)
-    fitting = Fitting(situation)
+    silence = reasons_for_silence(situation)
+    restraint = reasons_for_restraint(situation)
+    # Promotions come last: from the first of them on nothing can win any more.
+    is_restrained = not _EXPERIMENT.issuperset(restraint)
+    fitting = Fitting(situation, situation.known)
     judged: list[_Judged] = []
     winner: int | None = None
     # A ghost takes its place in the ranking as if it were sent: the control group of a campaign
     # that would have won here gets silence, not the runner-up.
-    for _tier, cost, _campaign_id, candidate in _ranked(situation.candidates, fitting):
-        may_win = winner is None and not silence
+    for tier, cost, _campaign_id, candidate in _ranked(situation.candidates, fitting):
+        is_promoting = is_promotion(tier)
+        may_win = winner is None and not silence and not (is_promoting and is_restrained)
         if not may_win and len(judged) >= WEIGHED_MAX:
             break
-        against = silence + reasons_against(situation, candidate)
+        against = silence + (restraint if is_promoting else ())
+        against += reasons_against(situation, candidate)
         if -cost < RELEVANCE_THRESHOLD_CENTS:
             against = (*against, Reason.BELOW_RELEVANCE)
         if may_win and _EXPERIMENT.issuperset(against):
@@ -55,7 +59,7 @@ def decide(situation: Situation, limits: Limits = DEFAULT_LIMITS) -> Decision:
 
 def _ranked(
     candidates: Iterable[Candidate], fitting: Fitting
-) -> list[tuple[int, float, str, Candidate]]:
+) -> list[tuple[Tier, float, str, Candidate]]:
     """Tier, expected loss in cents, id, candidate; the best first. Ids differ, so that no two
     candidates are ever compared."""
     cents = fitting.expected_cents

@@ -1,16 +1,27 @@
 """The hard filters: one small function a reason, each asked whatever the others said.
 
-Those about the shopper and the moment say the same of every campaign and are asked once a decision.
+Those about the shopper and the moment say the same of every campaign and are asked once a decision;
+so are those that restrain promotions only, which a service message passes by.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Final
 
-from offers.assignment import campaign_draw
+from offers.assignment import campaign_draw, hold_out_draw
 from offers.audience_checks import passes
-from offers.campaign import Status
-from offers.pressure import Limits
+from offers.campaign import Campaign, Status
+from offers.pressure import (
+    IGNORED_MAX,
+    OF_CAMPAIGN,
+    Cap,
+    Message,
+    Reached,
+    Scope,
+    ignored_in_a_row,
+    is_promotion,
+    reached,
+)
 from offers.situation import Candidate, Reason, Situation, ZoneRole
 from shoppers.consent import NEEDED_IN_AISLE
 from shoppers.countries import COUNTRIES
@@ -22,53 +33,48 @@ MIN_CONFIDENCE: Final = 0.6
 # An offer that is more likely read elsewhere than here is a bother.
 MIN_STILL_HERE: Final = 0.5
 
-MomentFilter = Callable[[Situation, Limits], bool]
+MomentFilter = Callable[[Situation], bool]
 CampaignFilter = Callable[[Situation, Candidate], bool]
 
 
-def is_stopped(s: Situation, _limits: Limits) -> bool:
+def is_stopped(s: Situation) -> bool:
     return s.stops.silences(s.moment.store_id)
 
 
-def lacks_consent(s: Situation, _limits: Limits) -> bool:
+def lacks_consent(s: Situation) -> bool:
     return not s.shopper.consents >= NEEDED_IN_AISLE
 
 
-def country_is_unknown(s: Situation, _limits: Limits) -> bool:
+def country_is_unknown(s: Situation) -> bool:
     return s.shopper.country not in COUNTRIES
 
 
-def lacks_push_target(s: Situation, _limits: Limits) -> bool:
+def lacks_push_target(s: Situation) -> bool:
     return not s.shopper.has_push_target
 
 
-def zone_is_quiet(s: Situation, _limits: Limits) -> bool:
+def zone_is_quiet(s: Situation) -> bool:
     return s.moment.role is ZoneRole.QUIET
 
 
-def place_is_unsure(s: Situation, _limits: Limits) -> bool:
+def place_is_unsure(s: Situation) -> bool:
     return s.moment.confidence < MIN_CONFIDENCE
 
 
-def visit_is_too_young(s: Situation, limits: Limits) -> bool:
-    return s.moment.visit_age_s < limits.first_after_s
+def visit_is_too_young(s: Situation) -> bool:
+    return s.moment.visit_age_s < s.policy.first_after_s
 
 
-def is_leaving_soon(s: Situation, _limits: Limits) -> bool:
+def is_leaving_soon(s: Situation) -> bool:
     return s.moment.still_here_p < MIN_STILL_HERE
 
 
-def visit_cap_is_reached(s: Situation, limits: Limits) -> bool:
-    return s.pressure.sent_this_visit >= limits.per_visit
+def is_fatigued(s: Situation) -> bool:
+    return ignored_in_a_row(s.pressure.messages, s.now) >= IGNORED_MAX
 
 
-def week_cap_is_reached(s: Situation, limits: Limits) -> bool:
-    return s.pressure.sent_last_7_days >= limits.per_7_days
-
-
-def is_cooling_down(s: Situation, limits: Limits) -> bool:
-    last = s.pressure.last_sent_at
-    return last is not None and s.now < last + timedelta(seconds=limits.cool_down_s)
+def is_held_out(s: Situation) -> bool:
+    return hold_out_draw(s.control_salt, s.shopper.shopper_id) < s.policy.hold_out_share
 
 
 def campaign_is_stopped(s: Situation, c: Candidate) -> bool:
@@ -114,9 +120,11 @@ MOMENT_FILTERS: Final[tuple[tuple[Reason, MomentFilter], ...]] = (
     (Reason.UNSURE_PLACE, place_is_unsure),
     (Reason.VISIT_TOO_YOUNG, visit_is_too_young),
     (Reason.LEAVING_SOON, is_leaving_soon),
-    (Reason.VISIT_CAP, visit_cap_is_reached),
-    (Reason.WEEK_CAP, week_cap_is_reached),
-    (Reason.COOL_DOWN, is_cooling_down),
+)
+# What is no promotion passes these by.
+PROMOTION_FILTERS: Final[tuple[tuple[Reason, MomentFilter], ...]] = (
+    (Reason.FATIGUED, is_fatigued),
+    (Reason.HELD_OUT, is_held_out),
 )
 CAMPAIGN_FILTERS: Final[tuple[tuple[Reason, CampaignFilter], ...]] = (
     (Reason.CAMPAIGN_STOPPED, campaign_is_stopped),
@@ -130,11 +138,87 @@ CAMPAIGN_FILTERS: Final[tuple[tuple[Reason, CampaignFilter], ...]] = (
 )
 
 
-def reasons_for_silence(s: Situation, limits: Limits) -> tuple[Reason, ...]:
-    """Every reason that forbids whatever campaign now, in the order of MOMENT_FILTERS."""
-    return tuple([reason for reason, applies in MOMENT_FILTERS if applies(s, limits)])
+_CAPS: Final = {
+    Scope.VISIT: Reason.VISIT_CAP,
+    Scope.ZONE_VISIT: Reason.ZONE_VISIT_CAP,
+    Scope.CAMPAIGN: Reason.CAMPAIGN_CAP,
+    Scope.CATEGORY: Reason.CATEGORY_CAP,
+    Scope.CHANNEL: Reason.CHANNEL_CAP,
+    Scope.STORE: Reason.STORE_CAP,
+}
+# Every reason that is a cap's.
+CAP_REASONS: Final = frozenset(
+    {*_CAPS.values(), Reason.OWN_CAP, Reason.DAY_CAP, Reason.WEEK_CAP, Reason.COOL_DOWN}
+)
+
+
+def reasons_for_silence(s: Situation) -> tuple[Reason, ...]:
+    """Every reason that forbids whatever campaign now, in the order of MOMENT_FILTERS; then the
+    shopper's own cap, which binds service messages too."""
+    found = [reason for reason, applies in MOMENT_FILTERS if applies(s)]
+    return (*found, *_caps(s.pressure.own, s))
+
+
+def reasons_for_restraint(s: Situation) -> tuple[Reason, ...]:
+    """Every reason that forbids whatever promotion now: the caps in their order, then those of
+    PROMOTION_FILTERS."""
+    caps = [cap for cap in s.policy.caps if cap.scope not in OF_CAMPAIGN]
+    found = [reason for reason, applies in PROMOTION_FILTERS if applies(s)]
+    return (*_caps(caps, s), *found)
 
 
 def reasons_against(s: Situation, c: Candidate) -> tuple[Reason, ...]:
-    """Every reason that forbids this campaign now, in the order of CAMPAIGN_FILTERS."""
-    return tuple([reason for reason, applies in CAMPAIGN_FILTERS if applies(s, c)])
+    """Every reason that forbids this campaign now: in the order of CAMPAIGN_FILTERS, then caps."""
+    found = tuple([reason for reason, applies in CAMPAIGN_FILTERS if applies(s, c)])
+    if not s.pressure.messages or not is_promotion(c.campaign.tier):
+        return found
+    caps = caps_of_campaign(s)
+    return found + _caps(caps, s, c.campaign) if caps else found
+
+
+def caps_of_campaign(s: Situation) -> tuple[Cap, ...]:
+    """The policy's caps that are asked for each campaign apart."""
+    return tuple([cap for cap in s.policy.caps if cap.scope in OF_CAMPAIGN])
+
+
+def binding_caps(s: Situation, campaign: Campaign) -> tuple[Cap, ...]:
+    """Every cap that a message of this campaign must have room under."""
+    if not is_promotion(campaign.tier):
+        return s.pressure.own
+    caps = [cap for cap in s.policy.caps if cap.scope not in OF_CAMPAIGN]
+    return (*s.pressure.own, *caps, *caps_of_campaign(s))
+
+
+def message_of(s: Situation, campaign: Campaign | None, message_id: str = "") -> Message:
+    """The message that would go out now, for whatever campaign when None is given."""
+    moment = s.moment
+    return Message(
+        message_id=message_id,
+        at=s.now,
+        campaign_id="" if campaign is None else campaign.campaign_id,
+        visit_id=moment.visit_id,
+        zone_id=moment.zone_id,
+        store_id=moment.store_id,
+        categories=frozenset() if campaign is None else campaign.categories,
+        is_promotion=campaign is None or is_promotion(campaign.tier),
+    )
+
+
+def reason_of(cap: Cap) -> Reason:
+    """What a cap is called where it held something back."""
+    if cap.is_own:
+        return Reason.OWN_CAP
+    if cap.scope is not Scope.SHOPPER:
+        return _CAPS[cap.scope]
+    if cap.days is not None or cap.within is None:
+        return Reason.DAY_CAP if cap.days == 1 else Reason.WEEK_CAP
+    if cap.within < timedelta(days=1):
+        return Reason.COOL_DOWN
+    return Reason.DAY_CAP if cap.within == timedelta(days=1) else Reason.WEEK_CAP
+
+
+def _caps(
+    caps: Iterable[Cap], s: Situation, campaign: Campaign | None = None
+) -> tuple[Reason, ...]:
+    found: list[Reached] = reached(caps, message_of(s, campaign), s.pressure.messages, s.local)
+    return tuple(dict.fromkeys(reason_of(one.cap) for one in found))

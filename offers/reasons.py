@@ -7,11 +7,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from offers.filters import MOMENT_FILTERS
-from offers.situation import Reason
+from offers.filters import (
+    CAP_REASONS,
+    MOMENT_FILTERS,
+    PROMOTION_FILTERS,
+    binding_caps,
+    message_of,
+    reason_of,
+)
+from offers.pressure import reached
+from offers.situation import Reason, Situation
 
 # Those that hold for every campaign: lifted for one, they are lifted for all.
-_OF_THE_MOMENT: Final = frozenset(reason for reason, _ in MOMENT_FILTERS)
+_OF_THE_MOMENT: Final = frozenset(
+    {reason for reason, _ in (*MOMENT_FILTERS, *PROMOTION_FILTERS)}
+    | CAP_REASONS - {Reason.CAMPAIGN_CAP, Reason.CATEGORY_CAP}
+)
+_EXPERIMENT: Final = frozenset({Reason.CONTROL_GROUP, Reason.HELD_OUT})
+DAY_S: Final = 86_400.0
+WEEK_S: Final = 7 * DAY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +36,20 @@ class Stored:
     score: float
     against: tuple[Reason, ...]
     tier: int
+
+
+@dataclass(frozen=True, slots=True)
+class FullCap:
+    """A cap without room, as decisions store it.
+
+    sent: what counted against it. within_s, days: its time, as `pressure.Cap` has it.
+    """
+
+    reason: Reason
+    most: int
+    sent: int
+    within_s: float | None
+    days: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +78,24 @@ def stored(weighed: Iterable[Mapping[str, Any]]) -> list[Stored]:
     ]
 
 
+def full_caps(situation: Situation, campaign_id: str | None) -> list[FullCap]:
+    """The caps without room for a candidate; None: for whatever promotion."""
+    candidates = (one.campaign for one in situation.candidates)
+    campaign = next((one for one in candidates if one.campaign_id == campaign_id), None)
+    caps = situation.policy.caps if campaign is None else binding_caps(situation, campaign)
+    wanted, messages = message_of(situation, campaign), situation.pressure.messages
+    return [
+        FullCap(
+            reason_of(one.cap),
+            one.cap.most,
+            one.sent,
+            None if one.cap.within is None else one.cap.within.total_seconds(),
+            one.cap.days,
+        )
+        for one in reached(caps, wanted, messages, situation.local)
+    ]
+
+
 def otherwise(candidates: Sequence[Stored], campaign_id: str) -> Otherwise | None:
     """What would have happened without the reasons against a campaign.
 
@@ -67,27 +113,27 @@ def otherwise(candidates: Sequence[Stored], campaign_id: str) -> Otherwise | Non
         left = set() if one is own else {*one.against} - for_all - {Reason.OUTRANKED}
         if one is own and not lifted:
             break  # it was outranked by one that then could not be sent
-        if left <= {Reason.CONTROL_GROUP}:
+        if left <= _EXPERIMENT:
             return Otherwise(lifted, one.campaign_id, is_ghost=bool(left))
     return None
 
 
 def why(reason: Reason, seen: Mapping[str, Any]) -> str:
     """The reason as a clause. seen: what the decision saw, as stored."""
-    return _WHY[reason].format_map(_Facts(seen))
+    return _WHY[reason].format_map(_Facts(reason, seen))
 
 
 def unless(reason: Reason, seen: Mapping[str, Any]) -> str:
     """What would have had to be otherwise, as a clause after "it would have been sent"."""
-    return _UNLESS[reason].format_map(_Facts(seen))
+    return _UNLESS[reason].format_map(_Facts(reason, seen))
 
 
 class _Facts(dict[str, object]):
     """The facts that a sentence may name; `?` for one that an old decision did not keep."""
 
-    def __init__(self, seen: Mapping[str, Any]) -> None:
-        moment, pressure = seen.get("moment", {}), seen.get("pressure", {})
-        limits = seen.get("limits", {})
+    def __init__(self, reason: Reason, seen: Mapping[str, Any]) -> None:
+        cap = _cap(reason, seen)
+        moment, limits = seen.get("moment", {}), seen.get("limits", {})
         super().__init__(
             {
                 "country": seen.get("country", "?"),
@@ -97,14 +143,42 @@ class _Facts(dict[str, object]):
                 "first_after": _seconds(limits.get("first_after_s")),
                 "still_here": _percent(moment.get("still_here_p")),
                 "least_still_here": _percent(limits.get("still_here_p")),
-                "this_visit": pressure.get("sent_this_visit", "?"),
-                "visit_cap": _one_more(pressure.get("sent_this_visit")),
-                "this_week": pressure.get("sent_last_7_days", "?"),
-                "week_cap": _one_more(pressure.get("sent_last_7_days")),
-                "cool_down": _seconds(limits.get("cool_down_s")),
                 "threshold": limits.get("worth_cents", "?"),
+                "sent": cap.get("sent", "?"),
+                "more": _one_more(cap.get("sent")),
+                "span": _span(cap),
             }
         )
+
+
+def _cap(reason: Reason, seen: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The cap behind a reason; of a decision of before caps were stored, what is known of it."""
+    for cap in seen.get("caps", ()):
+        if cap["reason"] == reason.value:
+            found: Mapping[str, Any] = cap
+            return found
+    before = seen.get("pressure", {})
+    match reason:
+        case Reason.VISIT_CAP:
+            return {"sent": before.get("sent_this_visit")}
+        case Reason.WEEK_CAP:
+            return {"sent": before.get("sent_last_7_days"), "days": None, "within_s": WEEK_S}
+        case Reason.COOL_DOWN:
+            return {"within_s": seen.get("limits", {}).get("cool_down_s")}
+        case _:
+            return {}
+
+
+def _span(cap: Mapping[str, Any]) -> str:
+    """The time that a cap is for."""
+    days, within_s = cap.get("days"), cap.get("within_s")
+    if days is not None:
+        return "today" if days == 1 else f"in {days} calendar days"
+    if within_s is None:
+        return "in 30 days"
+    if within_s < DAY_S:
+        return f"in {within_s:.0f} s"
+    return f"in {within_s / DAY_S:.0f} days"
 
 
 def _percent(share: float | None) -> str:
@@ -135,10 +209,19 @@ _WHY: Final[Mapping[Reason, str]] = {
     Reason.OUTSIDE_DATES: "outside its dates",
     Reason.OUTSIDE_HOURS: "outside its hours",
     Reason.BUDGET_SPENT: "its budget was spent",
-    Reason.VISIT_CAP: "{this_visit} sent in this visit already",
-    Reason.WEEK_CAP: "{this_week} sent in the last 7 days",
+    Reason.OWN_CAP: "{sent} sent {span}, and the shopper allows no more",
+    Reason.VISIT_CAP: "{sent} sent in this visit already",
+    Reason.ZONE_VISIT_CAP: "{sent} sent in this zone already",
+    Reason.DAY_CAP: "{sent} sent {span} already",
+    Reason.WEEK_CAP: "{sent} sent {span} already",
+    Reason.CHANNEL_CAP: "{sent} pushed {span} already",
+    Reason.STORE_CAP: "{sent} sent from this store {span} already",
+    Reason.CAMPAIGN_CAP: "the campaign was sent {sent} times {span}",
+    Reason.CATEGORY_CAP: "{sent} sent of a category of its {span}",
     Reason.CAMPAIGN_SEEN: "sent in this visit already",
-    Reason.COOL_DOWN: "another was sent less than {cool_down} before",
+    Reason.COOL_DOWN: "another was sent {span}",
+    Reason.FATIGUED: "the shopper ignored the last ones",
+    Reason.HELD_OUT: "the shopper is in the hold-out from all campaigns",
     Reason.CONTROL_GROUP: "the shopper is in its control group",
     Reason.BELOW_RELEVANCE: "worth less than {threshold} cents",
     Reason.OUTRANKED: "another fitted better",
@@ -160,10 +243,19 @@ _UNLESS: Final[Mapping[Reason, str]] = {
     Reason.OUTSIDE_DATES: "within its dates",
     Reason.OUTSIDE_HOURS: "within its hours",
     Reason.BUDGET_SPENT: "with budget left",
-    Reason.VISIT_CAP: "with a cap of {visit_cap} a visit",
-    Reason.WEEK_CAP: "with a cap of {week_cap} in 7 days",
+    Reason.OWN_CAP: "with {more} {span} allowed by the shopper",
+    Reason.VISIT_CAP: "with a cap of {more} a visit",
+    Reason.ZONE_VISIT_CAP: "with a cap of {more} a stay in a zone",
+    Reason.DAY_CAP: "with a cap of {more} {span}",
+    Reason.WEEK_CAP: "with a cap of {more} {span}",
+    Reason.CHANNEL_CAP: "with a cap of {more} pushes {span}",
+    Reason.STORE_CAP: "with a cap of {more} from this store {span}",
+    Reason.CAMPAIGN_CAP: "with a cap of {more} for the campaign {span}",
+    Reason.CATEGORY_CAP: "with a cap of {more} for the category {span}",
     Reason.CAMPAIGN_SEEN: "in a visit in which it was not sent before",
-    Reason.COOL_DOWN: "{cool_down} after the one before",
+    Reason.COOL_DOWN: "with none sent {span}",
+    Reason.FATIGUED: "had one of the last ones been opened",
+    Reason.HELD_OUT: "outside the hold-out, where the shopper stays for its whole time",
     Reason.CONTROL_GROUP: "outside the control group, where the shopper stays for its whole time",
     Reason.BELOW_RELEVANCE: "with a worth of {threshold} cents",
     Reason.OUTRANKED: "without the one that fitted better",

@@ -8,6 +8,8 @@ from typing import Final
 from offers.audience_checks import Checks
 from offers.audience_fields import Facts
 from offers.campaign import Campaign, Tier
+from offers.known import NOTHING_KNOWN, Known
+from offers.pressure import Policy, Pressure
 from offers.stops import Stops
 from shoppers.consent import Purpose
 
@@ -37,6 +39,7 @@ class Moment:
     """Where the shopper is and for how long, as presence believes."""
 
     store_id: str
+    visit_id: str
     zone_id: str
     role: ZoneRole
     confidence: float  # 0..1
@@ -53,16 +56,6 @@ class Browsed:
     kind: str
     category: str
     at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Pressure:
-    """How much this shopper has been sent already."""
-
-    sent_this_visit: int
-    sent_last_7_days: int
-    campaigns_this_visit: frozenset[str]
-    last_sent_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +78,12 @@ class Situation:
     pressure: Pressure
     candidates: tuple[Candidate, ...]
     stops: Stops
+    policy: Policy
     now: datetime
     local: datetime  # `now` in the store's own time
     control_salt: str
+    known: Known = NOTHING_KNOWN
+    chance: int = 0  # the seed of whatever is drawn
 
 
 class Reason(StrEnum):
@@ -108,10 +104,19 @@ class Reason(StrEnum):
     OUTSIDE_DATES = "outside_dates"
     OUTSIDE_HOURS = "outside_hours"
     BUDGET_SPENT = "budget_spent"
+    OWN_CAP = "own_cap"  # the shopper's own
     VISIT_CAP = "visit_cap"
-    WEEK_CAP = "week_cap"
+    ZONE_VISIT_CAP = "zone_visit_cap"
+    DAY_CAP = "day_cap"
+    WEEK_CAP = "week_cap"  # of whatever number of days
+    CHANNEL_CAP = "channel_cap"
+    STORE_CAP = "store_cap"
+    CAMPAIGN_CAP = "campaign_cap"
+    CATEGORY_CAP = "category_cap"
     CAMPAIGN_SEEN = "campaign_seen"
     COOL_DOWN = "cool_down"
+    FATIGUED = "fatigued"  # the last ones were ignored: in the app only
+    HELD_OUT = "held_out"  # from all campaigns
     CONTROL_GROUP = "control_group"
     BELOW_RELEVANCE = "below_relevance"
     OUTRANKED = "outranked"

@@ -20,7 +20,7 @@ from corsia.run_records import (
 from corsia.scorecard import RecordsDisagreeError, Scorecard, Spread, score
 from corsia.scorecard_views import MEANINGS, as_json, as_table, violations
 from corsia.truth import ConsentChange, TruthSample
-from offers.pressure import DEFAULT_LIMITS
+from offers.pressure import DEFAULT_POLICY
 from shoppers.consent import NEEDED_IN_AISLE, Purpose
 
 ONE_A_VISIT = Cap("visit", 1, per_visit=True)
@@ -385,7 +385,7 @@ def test_a_push_that_was_never_shown_is_within_any_cap() -> None:
 
 
 def test_the_limits_of_the_engine_become_caps() -> None:
-    caps = caps_of(DEFAULT_LIMITS)
+    caps = caps_of(DEFAULT_POLICY)
     day_s = 86_400.0
     days = [send(f"d{n}", n * day_s, visit=f"v{n}", campaign=f"c{n}") for n in range(3)]
     truth = [sample for d in days for sample in path(("A", 20), at_s=d.decided_s)]

@@ -13,10 +13,10 @@ from db.consents import add_grants
 from db.decisions import StoredDecision, store_decision, store_send
 from db.handsets import PushTarget, register, set_push_target
 from db.ids import new_id
-from db.live import SentBefore
 from db.outbox import put
 from db.stores import save_store
 from db.visits import open_visit
+from offers.pressure import Message
 from shoppers.consent import Grant, Purpose
 from tests.offers.situations import a_campaign
 
@@ -89,6 +89,21 @@ async def a_decision(
     return decision
 
 
+def a_message(
+    decision_id: str, person: Person, now: datetime, *, campaign_id: str = "pasta"
+) -> Message:
+    """A send of this visit as caps count it."""
+    return Message(
+        message_id=decision_id,
+        at=now,
+        campaign_id=campaign_id,
+        visit_id=person.visit_id,
+        zone_id="aisle-7",
+        store_id=STORE,
+        categories=frozenset({"pasta"}),
+    )
+
+
 async def a_send(
     tx: AsyncConnection,
     person: Person,
@@ -99,7 +114,7 @@ async def a_send(
 ) -> str:
     """A send with its pushes in the outbox; the decision's id."""
     decision = await a_decision(tx, person, now, campaign_id=campaign_id)
-    sent = SentBefore(decision.decision_id, campaign_id, person.visit_id, now)
+    sent = a_message(decision.decision_id, person, now, campaign_id=campaign_id)
     assert await store_send(tx, sent, person.shopper_id)
     for handset_id in handset_ids or (person.handset_id,):
         await put(tx, decision.decision_id, handset_id, now, now + LIVES)

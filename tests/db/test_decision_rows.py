@@ -7,16 +7,15 @@ from datetime import timedelta
 import pytest
 
 from config.clock import VirtualClock
-from db import decisions, receipts
+from db import decisions, pressure, receipts
 from db.campaigns import save_campaign
 from db.connect import Database
 from db.ids import new_id
-from db.live import SentBefore
 from db.receipts import Receipt, Redemption
-from tests.db.rows import Person, a_decision, a_person, a_send, a_store
+from tests.db.rows import Person, a_decision, a_message, a_person, a_send, a_store
 from tests.offers.situations import a_campaign
 
-WEEK = timedelta(days=7)
+SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -45,7 +44,7 @@ async def test_a_decision_comes_back_with_all_its_reasons(
     async with database.read() as tx:
         assert await decisions.load_decision(tx, sent.decision_id) == sent
         assert await decisions.load_decision(tx, "none") is None
-        long_ago = clock.now() - WEEK
+        long_ago = clock.now() - timedelta(days=7)
         assert await decisions.decisions_of(tx, person.shopper_id, long_ago, 10) == [held, sent]
         assert await decisions.decisions_of(tx, person.shopper_id, long_ago, 1) == [held]
         assert await decisions.decisions_of(tx, person.shopper_id, held.at, 10) == [held]
@@ -58,12 +57,12 @@ async def test_a_campaign_is_sent_once_a_visit(
     async with database.begin() as tx:
         await a_send(tx, person, clock.now())
         again = await a_decision(tx, person, clock.now())
-        sent = SentBefore(again.decision_id, "pasta", person.visit_id, clock.now())
+        sent = a_message(again.decision_id, person, clock.now())
 
         assert not await decisions.store_send(tx, sent, person.shopper_id)
         assert await decisions.store_send(tx, replace(sent, campaign_id="rice"), person.shopper_id)
-        assert await decisions.campaigns_of_visit(tx, person.visit_id) == {"pasta", "rice"}
-        assert await decisions.campaigns_of_visit(tx, "another") == frozenset()
+        assert await pressure.campaigns_of_visit(tx, person.visit_id) == {"pasta", "rice"}
+        assert await pressure.campaigns_of_visit(tx, "another") == frozenset()
 
 
 async def test_of_racing_sends_one_is_stored(
@@ -72,7 +71,7 @@ async def test_of_racing_sends_one_is_stored(
     async def send() -> bool:
         async with database.begin() as tx:
             decision = await a_decision(tx, person, clock.now())
-            sent = SentBefore(decision.decision_id, "pasta", person.visit_id, clock.now())
+            sent = a_message(decision.decision_id, person, clock.now())
             return await decisions.store_send(tx, sent, person.shopper_id)
 
     async with asyncio.TaskGroup() as tasks:
@@ -81,24 +80,23 @@ async def test_of_racing_sends_one_is_stored(
     assert sorted(task.result() for task in racers) == [False] * 5 + [True]
 
 
-async def test_sends_count_for_a_week_unless_they_were_released(
+async def test_sends_count_unless_they_were_released(
     database: Database, clock: VirtualClock, person: Person
 ) -> None:
     start = clock.now()
     async with database.begin() as tx:
         first = await a_send(tx, person, start)
         released = await a_send(tx, person, start + timedelta(days=1), campaign_id="rice")
-        known = SentBefore(first, "pasta", person.visit_id, start)
+        known = a_message(first, person, start)
 
         gone = await decisions.release_send(tx, released, start + timedelta(days=1))
-        assert gone == SentBefore(released, "rice", person.visit_id, start + timedelta(days=1))
+        assert gone == a_message(released, person, start + timedelta(days=1), campaign_id="rice")
         assert await decisions.release_send(tx, released, start) is None
 
-        assert await decisions.sends_since(tx, person.shopper_id, start + WEEK) == [known]
-        just_after = start + WEEK + timedelta(microseconds=1)
-        assert await decisions.sends_since(tx, person.shopper_id, just_after) == []
+        assert await pressure.messages(tx, person.shopper_id, start - SECOND) == [known]
+        assert await pressure.messages(tx, person.shopper_id, start) == []
         # Released or not, the same campaign does not come again in the visit.
-        assert await decisions.campaigns_of_visit(tx, person.visit_id) == {"pasta", "rice"}
+        assert await pressure.campaigns_of_visit(tx, person.visit_id) == {"pasta", "rice"}
 
 
 async def test_a_receipt_reported_twice_is_one(

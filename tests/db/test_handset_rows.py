@@ -241,7 +241,7 @@ async def test_a_look_reported_twice_is_one(
         assert await browsing.add_browsing(tx, handset.shopper_id, events, now) == 2
         assert await browsing.add_browsing(tx, handset.shopper_id, events, now) == 0
 
-        assert await browsing.recent(tx, handset.shopper_id, now - timedelta(hours=1)) == (
+        assert await browsing.recent(tx, handset.shopper_id, now - timedelta(hours=1), now) == (
             Browsed("viewed", "pasta", now),
             Browsed("viewed", "pasta", now - timedelta(seconds=5)),
         )
@@ -255,9 +255,9 @@ async def test_only_recent_looks_are_looked_at_and_not_too_many(
     async with database.begin() as tx:
         await browsing.add_browsing(tx, handset.shopper_id, many, now)
 
-        found = await browsing.recent(tx, handset.shopper_id, now - timedelta(seconds=10))
+        found = await browsing.recent(tx, handset.shopper_id, now - timedelta(seconds=10), now)
         assert len(found) == 11
-        found = await browsing.recent(tx, handset.shopper_id, now - timedelta(days=1))
+        found = await browsing.recent(tx, handset.shopper_id, now - timedelta(days=1), now)
         assert len(found) == browsing.RECENT_MAX
         assert found[0].at == now
 
@@ -269,7 +269,10 @@ async def test_withdrawn_profiling_forgets_what_was_looked_at(
         await browsing.add_browsing(tx, handset.shopper_id, [_event(clock, "e-1")], clock.now())
         await browsing.forget_browsing(tx, handset.shopper_id)
 
-        assert await browsing.recent(tx, handset.shopper_id, clock.now() - timedelta(1)) == ()
+        assert (
+            await browsing.recent(tx, handset.shopper_id, clock.now() - timedelta(1), clock.now())
+            == ()
+        )
 
 
 async def test_withdrawn_profiling_takes_the_words_that_told_of_it(

@@ -1,7 +1,7 @@
 """What Redis holds for a while: caps, leases, limits, the picture, counters, wake-ups."""
 
 import asyncio
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from re import findall
@@ -13,44 +13,53 @@ from db.live import (
     CHECKPOINT_EXPIRE_S,
     HERE_EXPIRE_S,
     LEASE_S,
-    SENDS_EXPIRE_S,
+    MESSAGES_EXPIRE_S,
     WAKE,
     Here,
     Live,
-    SentBefore,
     open_live,
 )
-from offers.pressure import DEFAULT_LIMITS, Limits
+from offers.pressure import DEFAULT_POLICY, Cap, Message, Scope
 from tests.db.test_live_stream import a_batch
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 SHOPPER, STORE = "shopper-1", "store-1"
 WEEK = timedelta(days=7)
-FREE = Limits(per_visit=100, per_7_days=100, cool_down_s=0.0, first_after_s=0.0)
+DEFAULT = DEFAULT_POLICY.caps
 
 
-def a_send(number: int, *, visit: str = "v-1", at: datetime = NOW) -> SentBefore:
-    return SentBefore(f"d-{number}", f"c-{number}", visit, at)
+def a_send(number: int, *, visit: str = "v-1", at: datetime = NOW) -> Message:
+    return Message(f"d-{number}", at, f"c-{number}", visit, "aisle-7", STORE)
 
 
-async def _reserved(live: Live, limits: Limits, *wanted: SentBefore) -> list[bool]:
-    return [await live.reserve(SHOPPER, one, [], limits) for one in wanted]
+async def _reserve(
+    live: Live,
+    wanted: Message,
+    *caps: Cap,
+    known: Sequence[Message] = (),
+    shopper_id: str = SHOPPER,
+) -> bool:
+    return await live.reserve(shopper_id, wanted, known, caps, wanted.at)
+
+
+async def _reserved(live: Live, cap: Cap, *wanted: Message) -> list[bool]:
+    return [await _reserve(live, one, cap) for one in wanted]
 
 
 async def test_a_visit_has_its_cap(live: Live) -> None:
-    two = replace(FREE, per_visit=2)
+    two = Cap(Scope.VISIT, 2)
 
     sends = [a_send(1), a_send(2), a_send(3), a_send(4, visit="v-2")]
     assert await _reserved(live, two, *sends) == [True, True, False, True]
 
 
 async def test_a_week_has_its_cap_and_rolls_on(live: Live) -> None:
-    two = replace(FREE, per_7_days=2)
+    two = Cap(Scope.SHOPPER, 2, within=WEEK)
     sends = [
         a_send(1, visit="a"),
         a_send(2, visit="b", at=NOW + timedelta(days=3)),
-        a_send(3, visit="c", at=NOW + WEEK),  # the first is a week old, to the instant
-        a_send(4, visit="d", at=NOW + WEEK + timedelta(milliseconds=1)),
+        a_send(3, visit="c", at=NOW + WEEK - timedelta(microseconds=1)),
+        a_send(4, visit="d", at=NOW + WEEK),  # the first is a week old, to the instant
         a_send(5, visit="e", at=NOW + WEEK + timedelta(days=2)),
         a_send(6, visit="f", at=NOW + WEEK + timedelta(days=4)),
     ]
@@ -59,14 +68,14 @@ async def test_a_week_has_its_cap_and_rolls_on(live: Live) -> None:
 
 
 async def test_the_cool_down_lasts_to_its_end(live: Live) -> None:
-    limits = replace(FREE, cool_down_s=1_200.0)
+    cool_down = Cap(Scope.SHOPPER, 1, within=timedelta(minutes=20))
     sends = [
         a_send(1),
         a_send(2, visit="b", at=NOW + timedelta(seconds=1_199.999)),
         a_send(3, visit="c", at=NOW + timedelta(seconds=1_200)),
     ]
 
-    assert await _reserved(live, limits, *sends) == [True, False, True]
+    assert await _reserved(live, cool_down, *sends) == [True, False, True]
 
 
 async def test_the_default_is_one_a_visit_and_two_a_week(live: Live) -> None:
@@ -78,21 +87,22 @@ async def test_the_default_is_one_a_visit_and_two_a_week(live: Live) -> None:
         a_send(4, visit="c", at=NOW + 4 * hour),
     ]
 
-    assert await _reserved(live, DEFAULT_LIMITS, *sends) == [True, False, True, False]
+    answers = [await _reserve(live, one, *DEFAULT) for one in sends]
+    assert answers == [True, False, True, False]
 
 
 async def test_reserving_the_same_send_again_takes_no_second_place(live: Live) -> None:
-    one = replace(FREE, per_visit=1)
+    one = Cap(Scope.VISIT, 1)
 
     assert await _reserved(live, one, a_send(1), a_send(1), a_send(2)) == [True, True, False]
 
 
 async def test_concurrent_reservers_never_exceed_the_cap(live: Live) -> None:
-    three = replace(FREE, per_visit=3)
+    three = Cap(Scope.VISIT, 3)
 
     async with asyncio.TaskGroup() as tasks:
         reservers = [
-            tasks.create_task(live.reserve(SHOPPER, a_send(n), [], three), name=f"reserver {n}")
+            tasks.create_task(_reserve(live, a_send(n), three), name=f"reserver {n}")
             for n in range(20)
         ]
 
@@ -100,35 +110,44 @@ async def test_concurrent_reservers_never_exceed_the_cap(live: Live) -> None:
 
 
 async def test_what_sql_knows_forbids_as_much_after_redis_was_emptied(live: Live) -> None:
-    assert await live.reserve(SHOPPER, a_send(1), [], DEFAULT_LIMITS)
+    assert await _reserve(live, a_send(1), *DEFAULT)
     await live.redis.flushall()
 
     later = NOW + timedelta(hours=1)
     same_visit = a_send(2, at=later)
-    assert not await live.reserve(SHOPPER, same_visit, [a_send(1)], DEFAULT_LIMITS)
+    assert not await _reserve(live, same_visit, *DEFAULT, known=[a_send(1)])
     other_visit = a_send(3, visit="v-2", at=later)
-    assert await live.reserve(SHOPPER, other_visit, [a_send(1)], DEFAULT_LIMITS)
+    assert await _reserve(live, other_visit, *DEFAULT, known=[a_send(1)])
     third = a_send(4, visit="v-3", at=later + timedelta(hours=1))
-    assert not await live.reserve(SHOPPER, third, [a_send(1), a_send(3)], DEFAULT_LIMITS)
+    assert not await _reserve(live, third, *DEFAULT, known=[a_send(1), a_send(3)])
 
 
 async def test_a_released_send_counts_no_longer(live: Live) -> None:
-    assert await live.reserve(SHOPPER, a_send(1), [], DEFAULT_LIMITS)
+    assert await _reserve(live, a_send(1), *DEFAULT)
 
     await live.release(SHOPPER, a_send(1))
     await live.release(SHOPPER, a_send(1))
 
-    assert await live.reserve(SHOPPER, a_send(2), [], DEFAULT_LIMITS)
+    assert await _reserve(live, a_send(2), *DEFAULT)
+
+
+async def test_what_was_given_back_is_not_taken_again_by_who_read_before(live: Live) -> None:
+    gone = a_send(1)
+    assert await _reserve(live, gone, *DEFAULT)
+    await live.release(SHOPPER, gone)
+
+    # In SQL it counted when this one was asked for.
+    assert await _reserve(live, a_send(2), *DEFAULT, known=[gone])
 
 
 async def test_shoppers_do_not_share_their_caps(live: Live) -> None:
-    assert await live.reserve(SHOPPER, a_send(1), [], DEFAULT_LIMITS)
+    assert await _reserve(live, a_send(1), *DEFAULT)
 
-    assert await live.reserve("shopper-2", a_send(2), [], DEFAULT_LIMITS)
+    assert await _reserve(live, a_send(2), *DEFAULT, shopper_id="shopper-2")
 
 
 async def test_a_forgotten_shopper_leaves_nothing_in_redis(live: Live) -> None:
-    await live.reserve(SHOPPER, a_send(1), [], DEFAULT_LIMITS)
+    await _reserve(live, a_send(1), *DEFAULT)
 
     await live.forget_shopper(SHOPPER)
 
@@ -197,7 +216,8 @@ async def test_the_picture_shows_who_is_where(live: Live) -> None:
 
 async def test_what_is_not_kept_up_expires(live: Live) -> None:
     await live.picture(STORE, {"h-1": HERE})
-    await live.reserve(SHOPPER, a_send(1), [], DEFAULT_LIMITS)
+    await _reserve(live, a_send(1), *DEFAULT)
+    await live.release(SHOPPER, a_send(2))
     await live.hold_lease(STORE, "me")
     assert await live.keep_checkpoint(STORE, "me", b"presence")
     await live.append(STORE, "gw-1", a_batch(1))
@@ -208,7 +228,7 @@ async def test_what_is_not_kept_up_expires(live: Live) -> None:
     expires_s = {key: await live.redis.ttl(key) for key in await _keys(live)}
 
     assert expires_s.pop("{store:store-1}:here") == pytest.approx(HERE_EXPIRE_S, abs=1)
-    assert expires_s.pop("{shopper:shopper-1}:sends") == pytest.approx(SENDS_EXPIRE_S, abs=1)
+    assert expires_s.pop("{shopper:shopper-1}:messages") == pytest.approx(MESSAGES_EXPIRE_S, abs=1)
     kept_s = expires_s.pop("{store:store-1}:presence")
     assert kept_s == pytest.approx(CHECKPOINT_EXPIRE_S, abs=1)
     # A counter, and the stream itself: bounded by its length.

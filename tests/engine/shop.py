@@ -20,6 +20,7 @@ from db.campaigns import save_campaign
 from db.connect import Database
 from db.handsets import PushTarget
 from db.live import Live, StreamEntry
+from db.pressure import save_policy
 from db.sealing import seal
 from engine.identities import Identities
 from engine.live_campaigns import LiveCampaigns
@@ -28,7 +29,7 @@ from engine.run import refresh_identities
 from engine.store import StoreEngine
 from offers.campaign import Campaign
 from shoppers.consent import Grant, Purpose
-from tests.offers.situations import a_campaign
+from tests.offers.situations import NOBODY_HELD_OUT, a_campaign
 
 STORE, TENANT = "shop", "demo"
 KEY = bytes(range(32))
@@ -101,6 +102,8 @@ class Shop:
             await stores.save_store(tx, a_shop(self.store_id), self.clock.now())
             for campaign in campaigns or (for_aisle_a(),):
                 await save_campaign(tx, campaign, self.clock.now())
+            # Phones are many and their shoppers' ids drawn: none of them is to be held out.
+            await save_policy(tx, NOBODY_HELD_OUT, "the manager", self.clock.now())
         await self.live.open_stream(self.store_id)
         await self.restart()
 

@@ -15,9 +15,19 @@ from db.live import WAKE
 from db.tables import campaigns, decisions, gateway_progress, outbox, sends, visits, zone_visits
 from engine.live_campaigns import LiveCampaigns
 from engine.owning import load_store_engine
-from offers.pressure import DEFAULT_LIMITS
+from offers.pressure import Message
 from shoppers.consent import Grant, Purpose
-from tests.engine.shop import AT_CHECKOUT, BOOT, GATEWAYS, IN_A, IN_B, Shop, for_aisle_a, sighting
+from tests.engine.shop import (
+    AT_CHECKOUT,
+    BOOT,
+    GATEWAYS,
+    IN_A,
+    IN_B,
+    STORE,
+    Shop,
+    for_aisle_a,
+    sighting,
+)
 
 # Long enough in an aisle for a decision after the first seconds of a visit.
 A_WHILE_S = 14
@@ -322,10 +332,8 @@ async def test_a_cap_that_redis_knows_better_holds_the_push(shop: Shop) -> None:
     await shop.spend(5, {phone: IN_A})
     (visit,) = await shop.rows(visits)
     # Another process has just reserved and not yet written.
-    await shop.live.redis.zadd(
-        f"{{shopper:{phone.shopper_id}}}:sends",
-        {f"d-other|rice|{visit.id}": shop.clock.now().timestamp() * 1_000},
-    )
+    other = Message("d-other", shop.clock.now(), "rice", visit.id, "a", STORE)
+    assert await shop.live.reserve(phone.shopper_id, other, [], (), shop.clock.now())
 
     await shop.spend(A_WHILE_S, {phone: IN_A})
 
@@ -478,7 +486,7 @@ async def test_the_next_visit_within_the_cool_down_is_spared(shop: Shop) -> None
     assert last.reasons == ["cool_down"]
 
     await shop.spend(100, every_s=5)
-    await shop.clock.advance(DEFAULT_LIMITS.cool_down_s)
+    await shop.clock.advance(20 * 60)
     await shop.restart()
     await shop.spend(A_WHILE_S, {phone: IN_A})
 

@@ -19,17 +19,19 @@ from beacons.sighting import MSGPACK, Batch, Sighting, encode_batch
 from config.clock import VirtualClock
 from config.http_signature import signed_headers
 from config.settings import Settings, load_settings
+from db import tills
 from db.campaigns import save_campaign
 from db.connect import Database, insert_once
 from db.decisions import StoredDecision, store_decision, store_send
 from db.gateways import new_enrolment_code
 from db.ids import new_id
-from db.live import Live, SentBefore
+from db.live import Live
 from db.tables import gateways, stores
 from db.visits import close_visit, open_visit
 from mobile_api.app import make_app
 from mobile_api.parts import Rates
 from offers.campaign import Campaign, Offer, Status
+from offers.pressure import Message
 from offers.situation import Weighed
 
 STORE = "store-1"
@@ -169,6 +171,13 @@ class Api:
         assert answered.status == 201, answered
         return Pi(self, gateway_id, key)
 
+    async def till(self, name: str = "till-1") -> dict[str, str]:
+        """The headers of a till of the store."""
+        async with self.database.begin() as tx:
+            token = await tills.add(tx, STORE, name, self.clock.now())
+        assert token is not None
+        return {"Authorization": f"Bearer {token}"}
+
     async def campaign(self, campaign_id: str = "c1", **changes: Any) -> Campaign:
         """A live campaign, stored."""
         plain = Campaign(
@@ -219,7 +228,7 @@ class Api:
                 ),
             )
             if sent:
-                one = SentBefore(decision_id, campaign_id, visit.visit_id, now)
+                one = Message(decision_id, now, campaign_id, visit.visit_id, "aisle-7", STORE)
                 assert await store_send(tx, one, phone.shopper_id)
             await close_visit(tx, visit.visit_id, now)
         return decision_id

@@ -7,10 +7,13 @@ from zoneinfo import ZoneInfo
 
 from offers.audience_fields import Facts
 from offers.campaign import Campaign, Offer, Status, Tier
-from offers.situation import Candidate, Moment, Pressure, ShopperView, Situation, ZoneRole
+from offers.pressure import DEFAULT_POLICY, Message, Pressure
+from offers.situation import Candidate, Moment, ShopperView, Situation, ZoneRole
 from offers.stops import Stops
 from shoppers.consent import Purpose
 
+# The retailer's usual caps; shopper-1 is not to be held out by a salt.
+NOBODY_HELD_OUT = replace(DEFAULT_POLICY, hold_out_share=0.0)
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)  # a Saturday; 11:00 in Rome
 
 
@@ -31,6 +34,19 @@ def a_campaign(campaign_id: str = "pasta", **changes: Any) -> Campaign:
     return replace(campaign, **changes)
 
 
+def a_message(number: int = 1, *, ago: timedelta = timedelta(hours=1), **changes: Any) -> Message:
+    """A promotion that was sent to the shopper, in another visit unless told otherwise."""
+    message = Message(
+        message_id=f"message-{number}",
+        at=NOW - ago,
+        campaign_id="another",
+        visit_id="visit-0",
+        zone_id="aisle-7",
+        store_id="store-1",
+    )
+    return replace(message, **changes)
+
+
 def a_situation(*campaigns: Campaign, **changes: Any) -> Situation:
     """A consenting shopper who has stopped in an aisle, and one campaign unless given others."""
     situation = Situation(
@@ -38,6 +54,7 @@ def a_situation(*campaigns: Campaign, **changes: Any) -> Situation:
         facts=Facts(),
         moment=Moment(
             store_id="store-1",
+            visit_id="visit-1",
             zone_id="aisle-7",
             role=ZoneRole.SELLING,
             confidence=0.9,
@@ -47,9 +64,10 @@ def a_situation(*campaigns: Campaign, **changes: Any) -> Situation:
             still_here_p=0.8,
         ),
         browsed=(),
-        pressure=Pressure(0, 0, frozenset(), None),
+        pressure=Pressure(),
         candidates=tuple(Candidate(one, sends=0) for one in campaigns or (a_campaign(),)),
         stops=Stops(),
+        policy=NOBODY_HELD_OUT,
         now=NOW,
         local=NOW.astimezone(ZoneInfo("Europe/Rome")),
         control_salt="salt",

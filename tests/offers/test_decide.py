@@ -10,15 +10,14 @@ from hypothesis import strategies as st
 from offers.audience_fields import Facts
 from offers.campaign import Offer, Status, Tier
 from offers.decide import WEIGHED_MAX, decide
-from offers.filters import reasons_against, reasons_for_silence
-from offers.pressure import DEFAULT_LIMITS
+from offers.filters import reasons_against, reasons_for_restraint, reasons_for_silence
+from offers.pressure import WEEK, Cap, Message, Policy, Pressure, Scope, is_promotion
 from offers.relevance import RELEVANCE_THRESHOLD_CENTS
 from offers.situation import (
     Browsed,
     Candidate,
     Hold,
     Moment,
-    Pressure,
     Reason,
     Send,
     ShopperView,
@@ -193,6 +192,23 @@ _CAMPAIGNS = st.builds(
     control_share=st.sampled_from([0.0, 0.0, 0.3, 1.0]),
     valid_until=st.sampled_from([NOW + timedelta(days=1), NOW]),
 )
+MESSAGES = st.builds(
+    Message,
+    st.uuids().map(str),
+    st.timedeltas(timedelta(0), timedelta(days=8)).map(lambda ago: NOW - ago),
+    st.sampled_from(["a", "b", "elsewhere"]),
+    st.sampled_from(["v-0", "v-1"]),
+    st.sampled_from(["aisle-7", "aisle-8"]),
+    st.sampled_from(["store-1", "store-2"]),
+    categories=st.frozensets(st.sampled_from(["pasta", "rice"]), max_size=1),
+    is_answered=st.booleans(),
+)
+CAPS = st.builds(Cap, st.sampled_from(Scope), st.integers(0, 2)) | st.builds(
+    Cap,
+    st.sampled_from(Scope),
+    st.integers(0, 2),
+    within=st.sampled_from([timedelta(minutes=20), timedelta(days=1), WEEK]),
+)
 SITUATIONS = st.builds(
     Situation,
     shopper=st.builds(
@@ -206,6 +222,7 @@ SITUATIONS = st.builds(
     moment=st.builds(
         Moment,
         store_id=st.just("store-1"),
+        visit_id=st.just("v-1"),
         zone_id=st.just("aisle-7"),
         role=st.sampled_from([ZoneRole.SELLING, ZoneRole.SELLING, ZoneRole.QUIET]),
         confidence=st.floats(0.5, 1.0),
@@ -225,10 +242,9 @@ SITUATIONS = st.builds(
     ).map(tuple),
     pressure=st.builds(
         Pressure,
-        st.integers(0, 1),
-        st.integers(0, 2),
+        st.lists(MESSAGES, max_size=4).map(tuple),
         st.frozensets(st.sampled_from(["a", "b", "c"])),
-        st.none() | st.timedeltas(timedelta(0), timedelta(hours=1)).map(lambda ago: NOW - ago),
+        st.sampled_from([(), (), (Cap(Scope.SHOPPER, 1, within=WEEK, is_own=True),)]),
     ),
     candidates=st.lists(
         st.builds(Candidate, _CAMPAIGNS, st.integers(0, 5)),
@@ -236,6 +252,12 @@ SITUATIONS = st.builds(
         unique_by=lambda candidate: candidate.campaign.campaign_id,
     ).map(tuple),
     stops=st.sampled_from([Stops(), Stops(), Stops(campaign_ids=frozenset("ab"))]),
+    policy=st.builds(
+        Policy,
+        st.lists(CAPS, max_size=3).map(tuple),
+        st.just(10.0),
+        st.sampled_from([0.0, 0.0, 0.5]),
+    ),
     now=st.just(NOW),
     local=st.just(NOW),
     control_salt=st.sampled_from(["salt", "pepper"]),
@@ -251,7 +273,8 @@ def test_whatever_is_sent_has_no_reason_against_it(situation: Situation) -> None
         assert decision.why
         return
     (sent,) = [one for one in situation.candidates if one.campaign == decision.campaign]
-    assert reasons_for_silence(situation, DEFAULT_LIMITS) == ()
+    assert reasons_for_silence(situation) == ()
+    assert not is_promotion(sent.campaign.tier) or reasons_for_restraint(situation) == ()
     assert reasons_against(situation, sent) == ()
     assert decision.weighed[0].campaign_id == sent.campaign.campaign_id
     assert decision.weighed[0].against == ()

@@ -6,23 +6,24 @@ from typing import Any
 
 import pytest
 
-from offers.assignment import campaign_draw
+from offers.assignment import campaign_draw, hold_out_draw
 from offers.audience import IsOneOf
 from offers.audience_checks import checks_of
 from offers.audience_fields import Facts, WordField
-from offers.campaign import Hours, Status
+from offers.campaign import Hours, Status, Tier
 from offers.decide import decide
 from offers.filters import (
     CAMPAIGN_FILTERS,
+    CAP_REASONS,
     MIN_CONFIDENCE,
     MIN_STILL_HERE,
     MOMENT_FILTERS,
+    PROMOTION_FILTERS,
 )
-from offers.pressure import DEFAULT_LIMITS
+from offers.pressure import IGNORED_AFTER, WEEK, Cap, Channel, Message, Pressure, Scope
 from offers.situation import (
     Candidate,
     Hold,
-    Pressure,
     Reason,
     Send,
     Situation,
@@ -30,10 +31,17 @@ from offers.situation import (
 )
 from offers.stops import Stops
 from shoppers.consent import Purpose
-from tests.offers.situations import NOW, a_campaign, a_situation
+from tests.offers.situations import NOBODY_HELD_OUT, NOW, a_campaign, a_message, a_situation
 
 SECOND = timedelta(seconds=1)
-EVERY_REASON = [*(why for why, _ in MOMENT_FILTERS), *(why for why, _ in CAMPAIGN_FILTERS)]
+HOUR = timedelta(hours=1)
+EVERY_REASON = {
+    *(why for why, _ in (*MOMENT_FILTERS, *PROMOTION_FILTERS, *CAMPAIGN_FILTERS)),
+    *CAP_REASONS,
+}
+DAY = timedelta(days=1)
+COOL_DOWN = timedelta(minutes=20)
+FIRST_AFTER_S = NOBODY_HELD_OUT.first_after_s
 
 
 NOBODY = checks_of(IsOneOf(WordField.COUNTRY, frozenset()))
@@ -65,8 +73,26 @@ def _audience(*countries: str) -> Situation:
     return replace(a_situation(), facts=Facts(country="IT"), candidates=(candidate,))
 
 
-def _pressure(**changes: Any) -> Situation:
-    return replace(a_situation(), pressure=replace(Pressure(0, 0, frozenset(), None), **changes))
+def _sent(*messages: Message, **changes: Any) -> Situation:
+    return replace(a_situation(), pressure=replace(Pressure(messages), **changes))
+
+
+def _capped(cap: Cap, *messages: Message) -> Situation:
+    """Under that one cap alone."""
+    return replace(_sent(*messages), policy=replace(NOBODY_HELD_OUT, caps=(cap,)))
+
+
+def _ignored(*answered: bool) -> Situation:
+    """Promotions of so many visits, the oldest first; none of them too many."""
+    messages = [
+        a_message(n, ago=IGNORED_AFTER + (len(answered) - n) * DAY, is_answered=answer)
+        for n, answer in enumerate(answered)
+    ]
+    return replace(_sent(*messages), policy=replace(NOBODY_HELD_OUT, caps=()))
+
+
+def _held_out(share: float) -> Situation:
+    return replace(a_situation(), policy=replace(NOBODY_HELD_OUT, hold_out_share=share))
 
 
 def _at_eleven(start: time, end: time, weekdays: frozenset[int] = frozenset(range(7))) -> Situation:
@@ -75,6 +101,8 @@ def _at_eleven(start: time, end: time, weekdays: frozenset[int] = frozenset(rang
 
 
 _DRAW = campaign_draw("salt", "pasta", "shopper-1")
+_HOLD_OUT_DRAW = hold_out_draw("salt", "shopper-1")
+_OWN = Cap(Scope.SHOPPER, 1, within=WEEK, is_own=True)
 
 
 def _stopped(**what: Any) -> Situation:
@@ -97,7 +125,7 @@ FORBIDDEN: list[tuple[Reason, Situation]] = [
     (Reason.NO_PUSH_TARGET, _shopper(has_push_target=False)),
     (Reason.QUIET_ZONE, _moment(role=ZoneRole.QUIET)),
     (Reason.UNSURE_PLACE, _moment(confidence=MIN_CONFIDENCE - 0.001)),
-    (Reason.VISIT_TOO_YOUNG, _moment(visit_age_s=DEFAULT_LIMITS.first_after_s - 0.001)),
+    (Reason.VISIT_TOO_YOUNG, _moment(visit_age_s=FIRST_AFTER_S - 0.001)),
     (Reason.LEAVING_SOON, _moment(still_here_p=MIN_STILL_HERE - 0.001)),
     (Reason.NOT_LIVE, _campaign(status=Status.DRAFT)),
     (Reason.NOT_LIVE, _campaign(status=Status.PAUSED)),
@@ -111,13 +139,29 @@ FORBIDDEN: list[tuple[Reason, Situation]] = [
     (Reason.BUDGET_SPENT, _spent(100, 100)),
     (Reason.BUDGET_SPENT, _spent(100, 101)),
     (Reason.BUDGET_SPENT, _spent(0, 0)),
-    (Reason.VISIT_CAP, _pressure(sent_this_visit=DEFAULT_LIMITS.per_visit)),
-    (Reason.WEEK_CAP, _pressure(sent_last_7_days=DEFAULT_LIMITS.per_7_days)),
-    (Reason.CAMPAIGN_SEEN, _pressure(campaigns_this_visit=frozenset({"pasta"}))),
+    (Reason.VISIT_CAP, _sent(a_message(visit_id="visit-1"))),
+    (Reason.WEEK_CAP, _sent(a_message(1), a_message(2, ago=WEEK - SECOND))),
+    (Reason.CAMPAIGN_SEEN, _sent(campaigns_this_visit=frozenset({"pasta"}))),
+    (Reason.COOL_DOWN, _sent(a_message(ago=COOL_DOWN - SECOND))),
+    (Reason.OWN_CAP, _sent(a_message(), own=(_OWN,))),
+    (Reason.OWN_CAP, _sent(own=(replace(_OWN, most=0),))),
+    (Reason.ZONE_VISIT_CAP, _capped(Cap(Scope.ZONE_VISIT, 1), a_message(visit_id="visit-1"))),
+    # 11:00 in Rome; midnight there was eleven hours ago.
+    (Reason.DAY_CAP, _capped(Cap(Scope.SHOPPER, 1, days=1), a_message(ago=11 * HOUR))),
+    (Reason.DAY_CAP, _capped(Cap(Scope.SHOPPER, 1, within=DAY), a_message(ago=DAY - SECOND))),
+    (Reason.WEEK_CAP, _capped(Cap(Scope.SHOPPER, 1, days=2), a_message(ago=35 * HOUR))),
+    (Reason.CHANNEL_CAP, _capped(Cap(Scope.CHANNEL, 1, within=DAY), a_message())),
+    (Reason.STORE_CAP, _capped(Cap(Scope.STORE, 1, within=DAY), a_message())),
     (
-        Reason.COOL_DOWN,
-        _pressure(last_sent_at=NOW + SECOND - timedelta(seconds=DEFAULT_LIMITS.cool_down_s)),
+        Reason.CAMPAIGN_CAP,
+        _capped(Cap(Scope.CAMPAIGN, 1, within=30 * DAY), a_message(campaign_id="pasta")),
     ),
+    (
+        Reason.CATEGORY_CAP,
+        _capped(Cap(Scope.CATEGORY, 1), a_message(categories=frozenset({"rice", "pasta"}))),
+    ),
+    (Reason.FATIGUED, _ignored(True, False, False, False)),
+    (Reason.HELD_OUT, _held_out(_HOLD_OUT_DRAW + 1e-9)),
     (Reason.CONTROL_GROUP, _campaign(control_share=_DRAW + 1e-9)),
     (Reason.CONTROL_GROUP, _campaign(control_share=1.0)),
 ]
@@ -126,7 +170,7 @@ ALLOWED: list[Situation] = [
     _stopped(store_ids=frozenset({"store-2"}), campaign_ids=frozenset({"rice"})),
     _shopper(consents=frozenset({Purpose.LOCATION_BLE, Purpose.PUSH_MARKETING})),
     _moment(confidence=MIN_CONFIDENCE),
-    _moment(visit_age_s=DEFAULT_LIMITS.first_after_s),
+    _moment(visit_age_s=FIRST_AFTER_S),
     _moment(still_here_p=MIN_STILL_HERE),
     _audience("DE", "IT"),
     _campaign(valid_from=NOW, valid_until=NOW + SECOND),
@@ -135,9 +179,23 @@ ALLOWED: list[Situation] = [
     _campaign(hours=(Hours(time(7), time(8)), Hours(time(11), time(12)))),
     _spent(100, 99),
     _spent(None, 1_000_000),
-    _pressure(sent_last_7_days=DEFAULT_LIMITS.per_7_days - 1),
-    _pressure(campaigns_this_visit=frozenset({"another"})),
-    _pressure(last_sent_at=NOW - timedelta(seconds=DEFAULT_LIMITS.cool_down_s)),
+    _sent(a_message(1), a_message(2, ago=WEEK)),
+    _sent(campaigns_this_visit=frozenset({"another"})),
+    _sent(a_message(ago=COOL_DOWN)),
+    _sent(a_message(), own=(replace(_OWN, most=2),)),
+    _capped(
+        Cap(Scope.ZONE_VISIT, 1), a_message(visit_id="visit-1", zone_id="aisle-8"), a_message(2)
+    ),
+    _capped(Cap(Scope.SHOPPER, 1, days=1), a_message(ago=11 * HOUR + SECOND)),
+    _capped(Cap(Scope.SHOPPER, 1, within=DAY), a_message(ago=DAY)),
+    _capped(Cap(Scope.CHANNEL, 1, within=DAY), a_message(channel=Channel.EMAIL)),
+    _capped(Cap(Scope.STORE, 1, within=DAY), a_message(store_id="store-2")),
+    _capped(Cap(Scope.CAMPAIGN, 1), a_message()),
+    _capped(Cap(Scope.CATEGORY, 1), a_message(categories=frozenset({"rice"}))),
+    _ignored(False, False),
+    _ignored(False, False, False, True),
+    _ignored(False, False, True, False, False),
+    _held_out(_HOLD_OUT_DRAW),
     _campaign(control_share=_DRAW),
 ]
 
@@ -156,7 +214,7 @@ def test_on_the_right_side_of_each_border_it_is_sent(situation: Situation) -> No
 
 
 def test_every_filter_has_a_case_of_its_own() -> None:
-    assert {reason for reason, _ in FORBIDDEN} == set(EVERY_REASON)
+    assert {reason for reason, _ in FORBIDDEN} == EVERY_REASON
 
 
 def test_every_reason_is_recorded_whatever_the_others_said() -> None:
@@ -182,13 +240,72 @@ def test_every_reason_is_recorded_whatever_the_others_said() -> None:
                 visit_age_s=1.0,
                 still_here_p=0.1,
             ),
-            pressure=Pressure(1, 2, frozenset({"pasta"}), NOW),
+            pressure=Pressure(
+                tuple(
+                    a_message(
+                        n,
+                        ago=IGNORED_AFTER,
+                        visit_id="visit-1",
+                        campaign_id="pasta",
+                        categories=frozenset({"pasta"}),
+                    )
+                    for n in range(3)
+                ),
+                frozenset({"pasta"}),
+                own=(_OWN,),
+            ),
+            policy=replace(
+                NOBODY_HELD_OUT,
+                caps=(
+                    *(Cap(scope, 1) for scope in Scope),
+                    Cap(Scope.SHOPPER, 1, within=DAY + SECOND),
+                    Cap(Scope.SHOPPER, 0, within=SECOND),
+                    Cap(Scope.SHOPPER, 0, days=1),
+                ),
+                hold_out_share=1.0,
+            ),
             stops=Stops(everything=True, campaign_ids=frozenset({"pasta"})),
             candidates=(Candidate(campaign, sends=5, audience=NOBODY),),
         )
     )
 
     assert isinstance(decision, Hold)
-    assert decision.why == (*EVERY_REASON, Reason.BELOW_RELEVANCE)
+    assert set(decision.why) == {*EVERY_REASON, Reason.BELOW_RELEVANCE}
+    assert len(set(decision.why)) == len(decision.why)
     assert decision.ghost is None
     assert decision.weighed[0].against == decision.why
+
+
+FULL = _sent(a_message(1, visit_id="visit-1"), a_message(2), a_message(3, ago=SECOND))
+
+
+@pytest.mark.parametrize("tier", [Tier.RECOVERY, Tier.SERVICE])
+@pytest.mark.parametrize("restrained", [FULL, _ignored(False, False, False), _held_out(1.0)])
+def test_a_service_message_passes_what_restrains_promotions(
+    tier: Tier, restrained: Situation
+) -> None:
+    service = Candidate(a_campaign("service", tier=tier), sends=0)
+    both = replace(restrained, candidates=(*restrained.candidates, service))
+
+    decision = decide(both)
+
+    assert isinstance(decision, Send)
+    assert decision.campaign.campaign_id == "service"
+    assert not isinstance(decide(restrained), Send)
+
+
+def test_the_shoppers_own_cap_binds_service_messages_too() -> None:
+    said = replace(FULL, pressure=replace(FULL.pressure, own=(_OWN,)))
+    service = Candidate(a_campaign(tier=Tier.SERVICE), sends=0)
+
+    decision = decide(replace(said, candidates=(service,)))
+
+    assert isinstance(decision, Hold)
+    assert decision.why == (Reason.OWN_CAP,)
+
+
+def test_a_held_out_shopper_leaves_a_ghost() -> None:
+    decision = decide(_held_out(1.0))
+
+    assert isinstance(decision, Hold)
+    assert decision.ghost == a_campaign()

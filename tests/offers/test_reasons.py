@@ -1,6 +1,7 @@
 """The reasons in words, and what would have had to be otherwise."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -9,27 +10,40 @@ from hypothesis import given, settings
 
 from offers.campaign import Tier
 from offers.decide import decide
-from offers.pressure import DEFAULT_LIMITS
-from offers.reasons import Otherwise, Stored, otherwise, stored, unless, why
-from offers.situation import Decision, Pressure, Reason, Send, Situation, ZoneRole
+from offers.filters import reason_of
+from offers.pressure import Cap, Policy, Pressure, Scope
+from offers.reasons import Otherwise, Stored, full_caps, otherwise, stored, unless, why
+from offers.situation import Decision, Reason, Send, Situation, ZoneRole
 from shoppers.consent import NEEDED_IN_AISLE
-from tests.offers.situations import a_campaign, a_situation
+from tests.offers.situations import a_campaign, a_message, a_situation
 from tests.offers.test_decide import RICH, SITUATIONS
 
 LIMITS = {
     "confidence": 0.75,
     "still_here_p": 0.4,
     "first_after_s": 12.0,
-    "cool_down_s": 60.0,
     "worth_cents": 2.5,
 }
+
+
+# Under which nothing has room.
+FULL = Policy(
+    (
+        *(Cap(scope, 0) for scope in Scope),
+        Cap(Scope.SHOPPER, 0, days=1),
+        Cap(Scope.SHOPPER, 0, within=timedelta(minutes=20)),
+        Cap(Scope.SHOPPER, 0, within=timedelta(days=7), is_own=True),
+    ),
+    first_after_s=10.0,
+    hold_out_share=0.0,
+)
 
 
 def seen(situation: Situation) -> dict[str, Any]:
     built: dict[str, Any] = msgspec.to_builtins(
         {
             "moment": situation.moment,
-            "pressure": situation.pressure,
+            "caps": full_caps(situation, "pasta"),
             "country": "IT",
             "limits": LIMITS,
         }
@@ -39,7 +53,8 @@ def seen(situation: Situation) -> dict[str, Any]:
 
 @pytest.mark.parametrize("reason", Reason)
 def test_every_reason_has_words_for_both(reason: Reason) -> None:
-    for said in (why(reason, seen(a_situation())), unless(reason, seen(a_situation()))):
+    told = seen(replace(a_situation(), policy=FULL, pressure=Pressure(own=FULL.caps[-1:])))
+    for said in (why(reason, told), unless(reason, told)):
         assert said
         assert said[0].islower() or said[0].isdigit()
         assert "{" not in said
@@ -48,16 +63,16 @@ def test_every_reason_has_words_for_both(reason: Reason) -> None:
 
 
 def test_the_cap_that_would_have_sufficed_is_named() -> None:
-    situation = replace(a_situation(), pressure=Pressure(1, 2, frozenset(), None))
+    sent = (a_message(1), a_message(2, visit_id="visit-1"))
+    situation = replace(a_situation(), pressure=Pressure(sent))
     assert unless(Reason.VISIT_CAP, seen(situation)) == "with a cap of 2 a visit"
     assert unless(Reason.WEEK_CAP, seen(situation)) == "with a cap of 3 in 7 days"
-    assert why(Reason.WEEK_CAP, seen(situation)) == "2 sent in the last 7 days"
+    assert why(Reason.WEEK_CAP, seen(situation)) == "2 sent in 7 days already"
 
 
 def test_a_decision_is_explained_by_the_limits_it_was_judged_by() -> None:
     told = seen(a_situation())
     assert unless(Reason.UNSURE_PLACE, told) == "with 75% certainty of the zone"
-    assert unless(Reason.COOL_DOWN, told) == "60 s after the one before"
     assert why(Reason.BELOW_RELEVANCE, told) == "worth less than 2.5 cents"
 
 
@@ -92,7 +107,7 @@ def test_who_was_outranked_learns_by_whom() -> None:
 
 def decide_without(situation: Situation, campaign_id: str, lifted: tuple[Reason, ...]) -> Decision:
     """The same moment, in which nothing of that was in the way of the campaign."""
-    shopper, moment, limits = situation.shopper, situation.moment, DEFAULT_LIMITS
+    shopper, moment, policy = situation.shopper, situation.moment, situation.policy
     stops, pressure = situation.stops, situation.pressure
     for reason in lifted:
         match reason:
@@ -109,15 +124,14 @@ def decide_without(situation: Situation, campaign_id: str, lifted: tuple[Reason,
             case Reason.UNSURE_PLACE:
                 moment = replace(moment, confidence=1.0)
             case Reason.VISIT_TOO_YOUNG:
-                limits = replace(limits, first_after_s=0.0)
+                policy = replace(policy, first_after_s=0.0)
             case Reason.LEAVING_SOON:
                 moment = replace(moment, still_here_p=1.0)
-            case Reason.VISIT_CAP:
-                limits = replace(limits, per_visit=99)
-            case Reason.WEEK_CAP:
-                limits = replace(limits, per_7_days=99)
-            case Reason.COOL_DOWN:
-                limits = replace(limits, cool_down_s=-1e6)
+            case Reason.HELD_OUT:
+                policy = replace(policy, hold_out_share=0.0)
+            case Reason.FATIGUED:
+                answered = [replace(one, is_answered=True) for one in pressure.messages]
+                pressure = replace(pressure, messages=tuple(answered))
             case _:
                 pass  # of the campaign, below
     spotless = a_campaign(campaign_id)
@@ -144,11 +158,15 @@ def decide_without(situation: Situation, campaign_id: str, lifted: tuple[Reason,
             moment=moment,
             stops=replace(stops, campaign_ids=stops.campaign_ids - {campaign_id}),
             pressure=replace(
-                pressure, campaigns_this_visit=pressure.campaigns_this_visit - {campaign_id}
+                pressure,
+                campaigns_this_visit=pressure.campaigns_this_visit - {campaign_id},
+                own=tuple(cap for cap in pressure.own if reason_of(cap) not in lifted),
+            ),
+            policy=replace(
+                policy, caps=tuple(cap for cap in policy.caps if reason_of(cap) not in lifted)
             ),
             candidates=candidates,
-        ),
-        limits,
+        )
     )
 
 

@@ -15,6 +15,7 @@ from offers.fading import Tally
 from offers.habits import JUST_BOUGHT_NEED, Habit
 from offers.interests import LOOK_HALF_LIVES_S, LOOK_WEIGHTS, WANTED_LOG_ODDS
 from offers.known import NOTHING_KNOWN, Known, Learnt, Opinion, Profile
+from offers.pressure import Pressure
 from offers.relevance import (
     BASE_ODDS,
     FATIGUE_CENTS,
@@ -23,9 +24,9 @@ from offers.relevance import (
     Leanings,
     interest_level,
 )
-from offers.situation import Browsed, Pressure, Situation
+from offers.situation import Browsed, Situation
 from shoppers.consent import NEEDED_IN_AISLE, Purpose
-from tests.offers.situations import NOW, a_campaign, a_situation
+from tests.offers.situations import NOW, a_campaign, a_message, a_situation
 
 CAMPAIGN = a_campaign()  # 400 cents in it
 CENTS = 400
@@ -189,7 +190,9 @@ def test_the_discount_is_taken_off_what_it_earns() -> None:
 
 
 def test_each_message_of_the_week_costs_goodwill() -> None:
-    tired = a_situation(pressure=Pressure(0, 2, frozenset(), None))
+    tired = a_situation(
+        pressure=Pressure((a_message(1), a_message(2), a_message(3, ago=timedelta(days=7))))
+    )
 
     assert fit(tired, CAMPAIGN).expected_cents == pytest.approx(_expected(0) - 2 * FATIGUE_CENTS)
 
