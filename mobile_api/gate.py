@@ -32,7 +32,8 @@ async def gate(request: web.Request, security: Security) -> None:
             handset_id = _authenticated(request)
             request[HANDSET_ID] = handset_id
             await within_rate(request, f"handset:{handset_id}", request.app[RATES].handset)
-        case Security.OPEN:
+        case Security.OPEN | Security.TILL:
+            # A till is told by its token, which its handler looks up.
             await within_rate(request, f"peer:{_peer(request)}", request.app[RATES].peer)
         case Security.GATEWAY | Security.SYSTEM:
             return

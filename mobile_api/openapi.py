@@ -19,6 +19,11 @@ _SCHEMES: Final[Mapping[Security, Json]] = {
         "bearerFormat": "JWT",
         "description": "The access token of a registered handset; 15 minutes.",
     },
+    Security.TILL: {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The token of a till, from `corsia till add STORE TILL`.",
+    },
     Security.GATEWAY: {
         "type": "apiKey",
         "in": "header",

@@ -50,6 +50,7 @@ class Security(Enum):
     OPEN = "open"  # by nothing yet: enrolment, registration, refresh
     HANDSET = "handset"  # by an access token
     GATEWAY = "gateway"  # by a signed request
+    TILL = "till"  # by the token of a till
     SYSTEM = "system"  # the machine's own questions: no limit, no identity
 
 
@@ -135,7 +136,7 @@ def operation(
     common: list[ProblemKind] = []
     if security is not Security.SYSTEM:
         common += [TOO_MANY_REQUESTS, NOT_READY, INTERNAL_ERROR]
-    if security is Security.HANDSET:
+    if security in {Security.HANDSET, Security.TILL}:
         common.append(UNAUTHENTICATED)
     if "body" in takes or raw:
         common += _BODY_PROBLEMS

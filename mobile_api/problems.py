@@ -55,6 +55,9 @@ ALREADY_REDEEMED: Final = ProblemKind("already-redeemed", 409, "The offer has be
 OFFER_OVER: Final = ProblemKind("offer-over", 409, "The offer is over")
 NO_SURVEY: Final = ProblemKind("no-survey", 409, "No survey is being made with this handset")
 SURVEY_FULL: Final = ProblemKind("survey-full", 409, "The survey has as many taps as it can hold")
+RECEIPT_DIFFERS: Final = ProblemKind(
+    "receipt-differs", 409, "Another receipt of this id has been taken"
+)
 TOO_LARGE: Final = ProblemKind("too-large", 413, "The body is too large")
 UNREAD_MEDIA_TYPE: Final = ProblemKind("unread-media-type", 415, "The media type is not read here")
 INVALID_BODY: Final = ProblemKind("invalid-body", 422, "The body does not fit its schema")
@@ -63,6 +66,9 @@ INVALID_HEADER: Final = ProblemKind("invalid-header", 422, "A header is missing 
 MALFORMED_BATCH: Final = ProblemKind("malformed-batch", 422, "The body is no batch of sightings")
 IMPOSSIBLE_TAP: Final = ProblemKind("impossible-tap", 422, "A tap's place or time cannot be right")
 IMPOSSIBLE_TIME: Final = ProblemKind("impossible-time", 422, "A sighting's time cannot be right")
+IMPOSSIBLE_RECEIPT: Final = ProblemKind(
+    "impossible-receipt", 422, "The receipt is older than a week, or from the future"
+)
 TOO_MANY_REQUESTS: Final = ProblemKind("too-many-requests", 429, "Too many requests")
 INTERNAL_ERROR: Final = ProblemKind("internal-error", 500, "The fault is ours")
 STUCK: Final = ProblemKind("stuck", 503, "The process answers too late")

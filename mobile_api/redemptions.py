@@ -1,11 +1,11 @@
 """Redemption: an offer is used once, however often the request is sent."""
 
-import secrets
 from typing import Final
 
 from aiohttp import web
 
 from db.campaigns import load_campaign
+from db.purchases import new_code
 from db.receipts import Redemption, redeem, redemption_of, sent_offer
 from mobile_api.feed import is_over
 from mobile_api.gate import locked_caller
@@ -13,10 +13,6 @@ from mobile_api.models import Redeemed, RedemptionHeaders, RedemptionRequest
 from mobile_api.operations import Answer, Security, operation
 from mobile_api.parts import CLOCK, DB
 from mobile_api.problems import ALREADY_REDEEMED, OFFER_OVER, UNKNOWN_DECISION, RefusedError
-
-# Crockford's base 32: no letter that a cashier reads as a digit. 10 characters are 50 bits.
-CODE_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-CODE_CHARS: Final = 10
 
 
 async def redeem_offer(
@@ -42,7 +38,7 @@ async def redeem_offer(
             raise RefusedError(OFFER_OVER)
         # Two requests may both have seen none: the unique key decides, and the later one gets the
         # answer of the earlier.
-        return Answer(_own(await redeem(tx, offer, key, _new_code(), now), key), status=201)
+        return Answer(_own(await redeem(tx, offer, key, new_code(), now), key), status=201)
 
 
 def _own(redemption: Redemption, idempotency_key: str) -> Redeemed:
@@ -55,10 +51,6 @@ def _own(redemption: Redemption, idempotency_key: str) -> Redeemed:
         code=redemption.code,
         redeemed_at=redemption.at,
     )
-
-
-def _new_code() -> str:
-    return "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_CHARS))
 
 
 OPERATIONS: Final = (

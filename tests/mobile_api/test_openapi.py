@@ -43,7 +43,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 # Their instants are bounded more narrowly than JSON Schema can say, and cases are drawn wider.
-BOUNDED_IN_TIME = {"take_sightings", "add_events", "add_push_receipts"}
+BOUNDED_IN_TIME = {"take_sightings", "add_events", "add_push_receipts", "take_receipt"}
 OPERATION_IDS = [op.handler.__name__ for op in OPERATIONS]
 
 
@@ -94,11 +94,12 @@ def test_who_may_ask_is_described(op: Any) -> None:
 class Caller:
     """Sends schemathesis's cases from a thread beside the loop that serves them."""
 
-    def __init__(self, api: Api, phone: Phone, pi: Pi) -> None:
+    def __init__(self, api: Api, phone: Phone, pi: Pi, till: dict[str, str]) -> None:
         self._loop = asyncio.get_running_loop()
         self._api = api
         self._phone = phone
         self._pi = pi
+        self._till = till
         self._session = requests.Session()
         self.statuses: dict[int, int] = {}
 
@@ -111,6 +112,8 @@ class Caller:
         ).prepare()
         if "handset" in security:
             prepared.headers.update(self._authorization(case))
+        if "till" in security:
+            prepared.headers.update(self._till)
         if "gateway" in security:
             prepared.headers.update(self._signature(prepared))
         response = self._session.send(prepared, timeout=10)
@@ -160,7 +163,7 @@ async def test_the_api_does_as_its_document_says(
     if mode is GenerationMode.NEGATIVE and not takes:
         return  # there is nothing that could be wrong
     async with serve(sqlite_database, rates=UNLIMITED) as api:
-        caller = Caller(api, await api.phone(), await api.pi())
+        caller = Caller(api, await api.phone(), await api.pi(), await api.till())
 
         @seed(2026)
         @settings(
