@@ -1,15 +1,16 @@
 """What a run left behind, or has left so far, gathered into the scorecard's records."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import or_, select, true
 
-from beacons.presence import GONE_AFTER_S
+from beacons.presence import GONE_AFTER_S, LAG_S
 from corsia.run_records import DecisionRecord, Push, Records, Rules, ZoneEntry, caps_of
 from corsia.truth import ConsentChange, TruthSample
-from db import campaigns, gateways, stores
+from db import campaigns, gateways, pressure, salts, stores
 from db.connect import Database
 from db.tables import decisions, outbox, visits, zone_visits
 from firmware_sim.truth import (
@@ -21,13 +22,13 @@ from firmware_sim.truth import (
     read_handset_events,
     read_truth,
 )
-from offers.assignment import campaign_draw
-from offers.pressure import DEFAULT_LIMITS
+from offers.assignment import campaign_draw, hold_out_draw
+from offers.pressure import DEFAULT_POLICY
 from shoppers.consent import Purpose
 
 RULES: Final = Rules(
-    caps=caps_of(DEFAULT_LIMITS),
-    quiet_first_s=DEFAULT_LIMITS.first_after_s,
+    caps=caps_of(DEFAULT_POLICY),
+    quiet_first_s=DEFAULT_POLICY.first_after_s,
     visit_break_s=GONE_AFTER_S,
 )
 
@@ -58,7 +59,8 @@ async def records_of(
     shoppers = {change.shopper_id for change in consents}
     wanted = true() if only is None else visits.c.handset_id.in_(only)
     async with database.read() as tx:
-        salt = await stores.control_salt(tx, store_id)
+        drawn = await salts.load(tx)
+        _, policy = await pressure.policy(tx)
         plan = await stores.load_store(tx, store_id)
         live = [one.campaign for one in await campaigns.live_campaigns(tx)]
         decided = (
@@ -72,6 +74,8 @@ async def records_of(
                     decisions.c.at,
                     decisions.c.outcome,
                     decisions.c.reasons,
+                    decisions.c.heard_at,
+                    decisions.c.seen["accepted_at_s"].as_float().label("accepted_at_s"),
                     visits.c.handset_id,
                 )
                 .join(visits, visits.c.id == decisions.c.visit_id)
@@ -117,6 +121,7 @@ async def records_of(
                 decided_s=row.at.timestamp(),
                 is_send=row.outcome == "send",
                 reasons=tuple(row.reasons),
+                ready_s=_ready_s(row.accepted_at_s, row.heard_at),
             )
             for row in decided
         ],
@@ -140,9 +145,12 @@ async def records_of(
         },
         control=frozenset(
             (shopper_id, campaign.campaign_id)
+            # No salt was ever drawn where nothing was decided.
+            for salt in (drawn.history[-1:] if drawn else ())
             for shopper_id in shoppers
             for campaign in live
-            if campaign_draw(salt, campaign.campaign_id, shopper_id) < campaign.control_share
+            if hold_out_draw(salt.text, shopper_id) < policy.hold_out_share
+            or campaign_draw(salt.text, campaign.campaign_id, shopper_id) < campaign.control_share
         ),
         sightings_spooled=sightings_spooled,
         sightings_consumed=consumed,
@@ -157,6 +165,14 @@ def failed_calls(run_dir: Path) -> tuple[str, ...]:
         for event in read_handset_events(run_dir)
         if isinstance(event, Failed)
     )
+
+
+def _ready_s(accepted_at_s: float | None, heard_at: datetime) -> float | None:
+    """When presence could tell of it at the earliest: LAG_S after the end of the half second that
+    decided it, or when the last sighting of it was accepted, if that was later."""
+    if accepted_at_s is None:
+        return None
+    return max(accepted_at_s, heard_at.timestamp() + LAG_S)
 
 
 def _consents(events: Iterable[HandsetEvent]) -> list[ConsentChange]:

@@ -1,6 +1,5 @@
 """Stores and their plans."""
 
-import secrets
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any
@@ -40,9 +39,7 @@ async def save_store(tx: AsyncConnection, plan: StorePlan, now: datetime) -> Non
         "plan": document,
         "changed_at": now,
     }
-    # The salt decides the control groups: it is drawn once and kept for as long as the store is.
-    fresh = {"id": plan.store_id, "control_salt": secrets.token_hex(16), **row}
-    if not await insert_once(tx, stores, fresh):
+    if not await insert_once(tx, stores, {"id": plan.store_id, **row}):
         await tx.execute(update(stores).where(stores.c.id == plan.store_id).values(row))
     for floor in plan.floors:
         for place in floor.gateways:
@@ -73,13 +70,6 @@ async def is_placed(tx: AsyncConnection, store_id: str, gateway_id: str) -> bool
     return plan is not None and any(
         place.gateway_id == gateway_id for floor in plan.floors for place in floor.gateways
     )
-
-
-async def control_salt(tx: AsyncConnection, store_id: str) -> str:
-    """What the store's control groups are drawn with."""
-    salt: str | None = await tx.scalar(select(stores.c.control_salt).where(stores.c.id == store_id))
-    assert salt is not None
-    return salt
 
 
 async def store_ids(tx: AsyncConnection) -> list[str]:

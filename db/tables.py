@@ -37,7 +37,6 @@ stores: Final = Table(
     Column("country", String(2), nullable=False),
     # Floors with outline, obstacles, zones and gateway places: read and written whole.
     Column("plan", JSON, nullable=False),
-    Column("control_salt", String(64), nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
     # When a survey was last added or removed; none until then.
     Column("surveys_changed_at", UtcDateTime),

@@ -13,9 +13,8 @@ from db.decisions import StoredDecision
 from db.ids import new_id
 from db.live import Live
 from db.visits import Visit
-from engine.live_campaigns import LiveCampaigns
 from engine.plan import EnginePlan
-from engine.situation import moment_of, person, situation_of
+from engine.situation import Shelf, moment_of, person, situation_of
 from offers.assignment import Arm
 from offers.audience_fields import Facts
 from offers.campaign import Status
@@ -58,7 +57,7 @@ async def decide_here(
     visit: Visit,
     dwelling: Dwelling,
     now: datetime,
-    shelf: LiveCampaigns,
+    shelf: Shelf,
     reserved: list[Reserved],
     accepted_at: datetime | None = None,
 ) -> Taken | None:
@@ -76,10 +75,7 @@ async def decide_here(
     zone, decision_id = plan.zones[dwelling.zone_id], new_id()
 
     def situated() -> Situation:
-        local = plan.local(now)
-        return situation_of(
-            who, moment, zone.tags, shelf, now, local, plan.control_salt, decision_id
-        )
+        return situation_of(who, moment, zone.tags, shelf, now, plan.local(now), decision_id)
 
     situation = situated()
     taken = decide(situation)

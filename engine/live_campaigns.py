@@ -3,15 +3,18 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.clock import Clock
-from db import campaigns, stops
+from db import campaigns, pressure, salts, stops
 from db.connect import Database
+from engine.situation import Shelf
 from offers.catalogue import Catalogue
+from offers.pressure import DEFAULT_POLICY
 from offers.stops import Stops
 
 log = logging.getLogger(__name__)
@@ -19,43 +22,57 @@ log = logging.getLogger(__name__)
 # What other processes have sent of a budget is known within this time; the budget itself is kept
 # in SQL, by a condition.
 SENDS_EVERY_S: Final = 30.0
-# All stores of a process ask one after another; one silent database must not hold them in a queue.
+# One silent database must not hold the stores of a process for longer.
 REFRESH_WITHIN_S: Final = 3.0
 
 
 class LiveCampaigns:
-    """The live campaigns and the kill switches, for all stores of a process.
-
-    `catalogue` and `stops` are those of the last `refresh`.
-    """
+    """What may be sent, for all stores of a process. shelf: as of the last `refresh`."""
 
     def __init__(self, clock: Clock) -> None:
-        self.catalogue = Catalogue(())
-        self.stops = Stops()
+        self.shelf = Shelf(Catalogue(()), Stops(), DEFAULT_POLICY, pressure.UNWRITTEN, None)
         self._clock = clock
         self._version: int | None = None
         self._sends_at_s = 0.0
         self._one_at_a_time = asyncio.Lock()
+        self._begun = self._done = 0  # readings; done: the last one that went through
 
     async def refresh(self, database: Database) -> None:
         """Be as SQL is now: one small question when nothing has changed.
 
-        Raises DATABASE_ERRORS, after REFRESH_WITHIN_S at the latest; what is known then stays.
+        One reading serves all who asked before it began. Raises DATABASE_ERRORS, after
+        REFRESH_WITHIN_S at the latest; what is known then stays.
         """
-        async with asyncio.timeout(REFRESH_WITHIN_S), self._one_at_a_time, database.read() as tx:
+        asked = self._begun
+        async with asyncio.timeout(REFRESH_WITHIN_S), self._one_at_a_time:
+            if self._done > asked:
+                return
+            self._begun += 1
+            await self._read(database)
+            if self.shelf.salts is None:
+                async with database.begin() as tx:
+                    drawn = await salts.load_or_make(tx, self._clock.now())
+                self.shelf = replace(self.shelf, salts=drawn)
+            self._done = self._begun
+
+    async def _read(self, database: Database) -> None:
+        async with database.read() as tx:
             # The version first: what changes while we read only makes us read again.
             version = await campaigns.version(tx)
             if version != self._version:
-                self.stops = await stops.standing(tx)
+                halted = await stops.standing(tx)
+                policy_id, policy = await pressure.policy(tx)
+                drawn = await salts.load(tx)
                 rows = await campaigns.live_rows(tx)
                 # Half a second for ten thousand, in which the loop goes on.
-                self.catalogue = await asyncio.to_thread(_catalogue, rows)
+                catalogue = await asyncio.to_thread(_catalogue, rows)
+                self.shelf = Shelf(catalogue, halted, policy, policy_id, drawn)
                 self._version = version
                 self._sends_at_s = self._clock.monotonic_s() + SENDS_EVERY_S
                 log.info("campaigns taken up", extra={"live": len(rows), "version": version})
             elif self._clock.monotonic_s() >= self._sends_at_s:
                 self._sends_at_s = self._clock.monotonic_s() + SENDS_EVERY_S
-                self.catalogue.sends_are(await campaigns.sends_of_live(tx))
+                self.shelf.catalogue.sends_are(await campaigns.sends_of_live(tx))
 
     async def is_current(self, tx: AsyncConnection) -> bool:
         """Whether nothing has changed since the last `refresh`."""

@@ -37,7 +37,6 @@ class PlanSource:
 
     version: PlanVersion
     store: StorePlan
-    control_salt: str
     radios: tuple[GatewayRadio, ...] = ()
     surveys: tuple[Survey, ...] = ()
 
@@ -51,7 +50,6 @@ class EnginePlan:
     model: PresenceModel
     zones: dict[str, Zone]
     tz: ZoneInfo
-    control_salt: str
     # As assumed of each kind of zone, until `engine.dwell` has read the store's own stays.
     dwell: dict[str, DwellCurve]
 
@@ -98,7 +96,6 @@ async def read_plan(tx: AsyncConnection, store_id: str) -> PlanSource:
     return PlanSource(
         version=version,
         store=store,
-        control_salt=await stores.control_salt(tx, store_id),
         radios=tuple(await gateway_radios.load(tx, store_id)),
         surveys=tuple(await surveys.load(tx, store_id)),
     )
@@ -121,6 +118,5 @@ def engine_plan(source: PlanSource) -> EnginePlan:
         model=PresenceModel(store.floors, store.connectors, source.radios, source.surveys),
         zones={zone.zone_id: zone for zone in zones},
         tz=tz,
-        control_salt=source.control_salt,
         dwell=dwell_curves(zones, ()),
     )

@@ -14,16 +14,29 @@ from beacons.zone_events import Dwelling
 from db import browsing, consents, handsets, pressure, visits
 from db.handsets import PushTarget
 from db.visits import Visit
-from engine.live_campaigns import LiveCampaigns
 from engine.plan import EnginePlan
+from offers.assignment import Salts
 from offers.audience_fields import BROWSING_BACK, Facts
 from offers.audience_keys import keys_of
+from offers.catalogue import Catalogue
 from offers.known import NOTHING_KNOWN, Known
-from offers.pressure import Pressure
+from offers.pressure import Policy, Pressure
 from offers.situation import READ_IN_S, Browsed, Moment, ShopperView, Situation
+from offers.stops import Stops
 from shoppers.consent import Purpose
 
 _CHANCE_OCTETS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What may be sent, and the rules for it. salts: None while none was ever drawn."""
+
+    catalogue: Catalogue
+    stops: Stops
+    policy: Policy
+    policy_id: int
+    salts: Salts | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +110,17 @@ def situation_of(
     who: Person,
     moment: Moment,
     tags: frozenset[str],
-    shelf: LiveCampaigns,
+    shelf: Shelf,
     now: datetime,
     local: datetime,
-    control_salt: str,
     decision_id: str,
 ) -> Situation:
     """All that the decision of that id depends on.
 
-    tags: those of the zone. local: `now` in the store's own time.
+    tags: those of the zone. local: `now` in the store's own time. Raises NoSaltYet when the salts
+    begin later.
     """
+    assert shelf.salts is not None, "drawn before the first decision"
     return Situation(
         shopper=who.view,
         facts=who.facts,
@@ -118,7 +132,7 @@ def situation_of(
         policy=shelf.policy,
         now=now,
         local=local,
-        control_salt=control_salt,
+        control_salt=shelf.salts.at(now),
         known=who.known,
         chance=chance_of(decision_id),
     )

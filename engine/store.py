@@ -15,6 +15,7 @@ from typing import Final, assert_never
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from beacons import presence_checkpoint
+from beacons.filter_tables import TICK_S
 from beacons.floor import ZoneKind
 from beacons.presence import PresenceState, estimates, step
 from beacons.presence_checkpoint import MalformedCheckpoint
@@ -154,6 +155,11 @@ class StoreEngine:
             said = estimates(self.plan.model, self.state)
             self._unwritten += self._resumed.over(said, now)
 
+    def goes_on_in_s(self, now: datetime) -> float:
+        """How long from now presence can work off its next half second."""
+        lag_s = self.plan.model.lag_s
+        return TICK_S - (now.timestamp() - lag_s) % TICK_S
+
     async def write(self, tx: AsyncConnection, live: Live, now: datetime) -> list[Taken]:
         """Put into SQL what has happened since the last `wrote`; the decisions taken.
 
@@ -178,7 +184,7 @@ class StoreEngine:
         """The transaction of `write` is through. taken: what it answered."""
         for one in taken:
             if one.sent is not None:
-                self.campaigns.catalogue.sent(one.sent)
+                self.campaigns.shelf.catalogue.sent(one.sent)
         self._visits = self._draft
         self.canaries.wrote()
         self._reserved.clear()
@@ -221,7 +227,7 @@ class StoreEngine:
         if isinstance(event, Left | Gone) and event.device not in self._draft:
             # Of a visit that was closed before, or never was one.
             if isinstance(event, Gone):
-                self._intake.owners.pop(event.device, None)
+                self._intake.forget(event.device)
             return None
         visit = await self._visit(tx, event.device, at, now)
         if visit is None or isinstance(event, Appeared):
@@ -238,9 +244,11 @@ class StoreEngine:
                     # It waited for a database that was away: who knows where they are now.
                     self.counts["dwells_too_old"] += 1
                     return None
+                accepted_s = self._intake.accepted.last_s(event.device, event.at_s)
                 return await decide_here(
-                    tx, live, self.plan, visit, event, now, self.campaigns, self._reserved
-                )
+                    tx, live, self.plan, visit, event, now, self.campaigns.shelf, self._reserved,
+                    None if accepted_s is None else datetime.fromtimestamp(accepted_s, UTC),
+                )  # fmt: skip
             case Left():
                 await visits.leave_zones(tx, visit.visit_id, at)
                 await visits.heard_until(tx, visit.visit_id, at)
@@ -249,7 +257,7 @@ class StoreEngine:
                 await visits.close_visit(tx, visit.visit_id, last)
                 await keep_until(tx, [visit.shopper_id], last)
                 del self._draft[event.device]
-                self._intake.owners.pop(event.device, None)
+                self._intake.forget(event.device)
             case _:
                 assert_never(event)
         return None

@@ -170,15 +170,20 @@ def reasons_for_restraint(s: Situation) -> tuple[Reason, ...]:
 def reasons_against(s: Situation, c: Candidate) -> tuple[Reason, ...]:
     """Every reason that forbids this campaign now: in the order of CAMPAIGN_FILTERS, then caps."""
     found = tuple([reason for reason, applies in CAMPAIGN_FILTERS if applies(s, c)])
-    if not s.pressure.messages or not is_promotion(c.campaign.tier):
+    if not is_promotion(c.campaign.tier):
         return found
-    caps = caps_of_campaign(s)
+    caps = caps_of_campaign(s, c.campaign)
     return found + _caps(caps, s, c.campaign) if caps else found
 
 
-def caps_of_campaign(s: Situation) -> tuple[Cap, ...]:
-    """The policy's caps that are asked for each campaign apart."""
-    return tuple([cap for cap in s.policy.caps if cap.scope in OF_CAMPAIGN])
+def caps_of_campaign(s: Situation, campaign: Campaign) -> tuple[Cap, ...]:
+    """The caps that are asked for each campaign apart: the policy's, and its own limit."""
+    caps = [cap for cap in s.policy.caps if cap.scope in OF_CAMPAIGN]
+    limits = campaign.limits
+    if limits.per_shopper is not None:
+        within = timedelta(days=limits.per_days)
+        caps.append(Cap(Scope.CAMPAIGN, limits.per_shopper, within=within))
+    return tuple(caps)
 
 
 def binding_caps(s: Situation, campaign: Campaign) -> tuple[Cap, ...]:
@@ -186,7 +191,7 @@ def binding_caps(s: Situation, campaign: Campaign) -> tuple[Cap, ...]:
     if not is_promotion(campaign.tier):
         return s.pressure.own
     caps = [cap for cap in s.policy.caps if cap.scope not in OF_CAMPAIGN]
-    return (*s.pressure.own, *caps, *caps_of_campaign(s))
+    return (*s.pressure.own, *caps, *caps_of_campaign(s, campaign))
 
 
 def message_of(s: Situation, campaign: Campaign | None, message_id: str = "") -> Message:

@@ -43,33 +43,19 @@ async def test_a_plan_stored_before_there_were_levels_and_connectors_is_read(
         assert await stores.load_store(tx, STORE) == a_plan()
 
 
-async def test_a_changed_plan_keeps_the_control_groups(
-    database: Database, clock: VirtualClock
-) -> None:
+async def test_a_plan_is_changed_in_place(database: Database, clock: VirtualClock) -> None:
     async with database.begin() as tx:
         await stores.save_store(tx, a_plan(), clock.now())
-        salt = await stores.control_salt(tx, STORE)
     await clock.advance(60)
 
     async with database.begin() as tx:
         await stores.save_store(tx, replace(a_plan(), name="New name"), clock.now())
 
     async with database.read() as tx:
-        assert await stores.control_salt(tx, STORE) == salt
         assert await stores.changed_at(tx, STORE) == clock.now()
         changed = await stores.load_store(tx, STORE)
     assert changed is not None
     assert changed.name == "New name"
-
-
-async def test_two_stores_draw_their_control_groups_apart(
-    database: Database, clock: VirtualClock
-) -> None:
-    async with database.begin() as tx:
-        for name in ("a", "b"):
-            await stores.save_store(tx, a_plan(name, gateways=(name,)), clock.now())
-
-        assert await stores.control_salt(tx, "a") != await stores.control_salt(tx, "b")
 
 
 async def test_a_gateway_is_placed_as_long_as_its_stores_plan_has_it(

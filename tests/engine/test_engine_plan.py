@@ -16,7 +16,7 @@ NEVER = PlanVersion(None, None, None)
 
 
 def _source(store: StorePlan) -> PlanSource:
-    return PlanSource(NEVER, store, "salt")
+    return PlanSource(NEVER, store)
 
 
 def _with_kind(kind: ZoneKind) -> ZoneRole:

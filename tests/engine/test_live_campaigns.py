@@ -1,10 +1,13 @@
 """The campaigns in memory: as SQL has them at the next decision, whoever changed them."""
 
+import asyncio
+import threading
 from dataclasses import replace
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import event, select
 
+from config.clock import SystemClock
 from db import browsing, campaigns, stops
 from db.browsing import BrowsingEvent
 from db.tables import decisions
@@ -18,7 +21,7 @@ from tests.offers.situations import a_campaign
 
 async def found(shelf: LiveCampaigns, shop: Shop) -> list[tuple[str, int]]:
     await shelf.refresh(shop.database)
-    here = shelf.catalogue.find(shop.store_id, "aisle-7", frozenset(), ())
+    here = shelf.shelf.catalogue.find(shop.store_id, "aisle-7", frozenset(), ())
     return [(one.campaign.campaign_id, one.sends) for one in here]
 
 
@@ -42,9 +45,53 @@ async def test_without_a_change_nothing_is_read_again(shop: Shop) -> None:
     await save(shop)
     shelf = LiveCampaigns(shop.clock)
     await found(shelf, shop)
-    before = shelf.catalogue
+    before = shelf.shelf.catalogue
     await found(shelf, shop)
-    assert shelf.catalogue is before
+    assert shelf.shelf.catalogue is before
+
+
+async def test_many_stores_that_look_at_once_share_a_reading(shop: Shop) -> None:
+    await save(shop)
+    shelf = LiveCampaigns(shop.clock)
+    asked = []
+
+    def note(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append("catalogue_version" in statement)
+
+    event.listen(shop.database.engine.sync_engine, "before_cursor_execute", note)
+    async with asyncio.TaskGroup() as stores:
+        for number in range(40):
+            stores.create_task(shelf.refresh(shop.database), name=f"store {number}")
+    event.remove(shop.database.engine.sync_engine, "before_cursor_execute", note)
+
+    # One that has begun may have missed what the others ask for; the next serves them all.
+    assert sum(asked) == 2
+
+
+async def test_a_reading_that_began_before_a_change_serves_nobody_who_asks_after_it(
+    shop: Shop,
+) -> None:
+    await save(shop)
+    shelf = LiveCampaigns(shop.clock)
+    may_go_on, has_read = threading.Event(), asyncio.Event()
+
+    def note(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        if "FROM campaigns" in statement:
+            has_read.set()
+
+    event.listen(shop.database.engine.sync_engine, "after_cursor_execute", note)
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(40):  # no thread is left to make a catalogue in
+            tasks.create_task(asyncio.to_thread(may_go_on.wait, 10), name="busy")
+        early = tasks.create_task(shelf.refresh(shop.database), name="early")
+        await has_read.wait()
+        await save(shop, "rice")
+        late = tasks.create_task(found(shelf, shop), name="late")
+        await SystemClock().sleep(0)
+        assert not early.done()
+        may_go_on.set()
+
+    assert late.result() == [("pasta", 0), ("rice", 0)]
 
 
 async def test_what_others_have_sent_is_known_after_a_while(shop: Shop) -> None:

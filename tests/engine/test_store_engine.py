@@ -510,6 +510,7 @@ async def test_a_commit_whose_answer_was_lost_forks_no_visit(shop: Shop) -> None
         await shop.transmit({phone: IN_A})
         await shop.clock.advance(1)
         shop.engine.hear(await shop.take(), shop.clock.now())
+    await shop.engine.campaigns.refresh(shop.database)
     async with shop.database.begin() as tx:
         await shop.engine.write(tx, shop.live, shop.clock.now())
     assert len(await shop.rows(visits)) == 1

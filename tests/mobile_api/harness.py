@@ -264,7 +264,6 @@ async def new_store(database: Database, now: datetime) -> None:
         "tz": "Europe/Rome",
         "country": "IT",
         "plan": {},
-        "control_salt": "00",
         "changed_at": now,
     }
     async with database.begin() as tx:

@@ -10,7 +10,7 @@ from offers.assignment import campaign_draw, hold_out_draw
 from offers.audience import IsOneOf
 from offers.audience_checks import checks_of
 from offers.audience_fields import Facts, WordField
-from offers.campaign import Hours, Status, Tier
+from offers.campaign import CampaignLimits, Hours, Status, Tier
 from offers.decide import decide
 from offers.filters import (
     CAMPAIGN_FILTERS,
@@ -160,6 +160,14 @@ FORBIDDEN: list[tuple[Reason, Situation]] = [
         Reason.CATEGORY_CAP,
         _capped(Cap(Scope.CATEGORY, 1), a_message(categories=frozenset({"rice", "pasta"}))),
     ),
+    (
+        Reason.CAMPAIGN_CAP,
+        replace(
+            _campaign(limits=CampaignLimits(per_shopper=1, per_days=30)),
+            pressure=Pressure((a_message(campaign_id="pasta", ago=30 * DAY - SECOND),)),
+        ),
+    ),
+    (Reason.CAMPAIGN_CAP, _campaign(limits=CampaignLimits(per_shopper=0))),
     (Reason.FATIGUED, _ignored(True, False, False, False)),
     (Reason.HELD_OUT, _held_out(_HOLD_OUT_DRAW + 1e-9)),
     (Reason.CONTROL_GROUP, _campaign(control_share=_DRAW + 1e-9)),

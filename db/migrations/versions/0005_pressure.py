@@ -61,7 +61,16 @@ def upgrade() -> None:
             sends.alter_column(name, existing_type=kind, nullable=False, server_default=None)
 
 
+    # Control groups are dealt by the operator's salt from 0008 on, one for all stores.
+    with op.batch_alter_table("stores") as stores:
+        stores.drop_column("control_salt")
+
+
 def downgrade() -> None:
+    with op.batch_alter_table("stores") as stores:
+        stores.add_column(
+            sa.Column("control_salt", sa.String(length=64), nullable=False, server_default="")
+        )
     with op.batch_alter_table("sends") as sends:
         for name in ("zone_id", "store_id", "channel", "categories", "is_promotion"):
             sends.drop_column(name)
