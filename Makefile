@@ -1,8 +1,11 @@
 # `make demo` and `make test` do all the set-up themselves; only Python 3.11 or newer is assumed.
 RUN := .venv/bin
 SEED ?= 7
+# Of the fault run: how long, and which database is taken away (sqlite or postgres).
+MINUTES ?= 30
+SQL ?= sqlite
 
-.PHONY: help demo test check format rehearse rehearse-fast rehearse-cut rehearse-seeds rehearse-recorded figures bench-zones bench-presence bench-store bench-calibration bench-decide bench-push bench-relevance lock clean
+.PHONY: help demo test check format rehearse rehearse-fast rehearse-cut rehearse-seeds rehearse-recorded chaos figures bench-zones bench-presence bench-store bench-calibration bench-decide bench-push bench-relevance lock clean
 
 help:
 	@echo "make demo               a simulated store, live in this terminal (Ctrl-C ends it)"
@@ -13,6 +16,7 @@ help:
 	@echo "make rehearse-cut       the same as rehearse, with a gateway cut off and killed"
 	@echo "make rehearse-seeds     ten seeds in virtual time, with all gateways and with two dead"
 	@echo "make rehearse-recorded  the recorded walks of ../shared through the whole loop"
+	@echo "make chaos              the fault run: half an hour of kills and outages, and an audit"
 	@echo "make figures            the simulator's radio beside the recorded one"
 	@echo "make bench-zones        Corsia and two baselines on the recorded walks of ../shared"
 	@echo "make bench-presence     sightings a second in a full store, beside a loop over objects"
@@ -61,6 +65,10 @@ rehearse-seeds:
 rehearse-recorded:
 	@scripts/setup.sh
 	@$(RUN)/corsia rehearse --recording ../shared/data/rssi --dataset tetam --seed $(SEED)
+
+chaos:
+	@scripts/setup.sh
+	@$(RUN)/corsia rehearse --fault chaos --minutes $(MINUTES) --shoppers 40 --seed $(SEED) --sql $(SQL)
 
 figures:
 	@scripts/setup.sh

@@ -3,16 +3,17 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from config.clock import Clock
 from config.settings import Settings
 from corsia import demo
-from corsia.bad_days import Fault, dead_gateways
+from corsia.bad_days import Fault, dead_gateways, small_budgets
 from corsia.children import Command
 from corsia.fast_store import Outage
 from corsia.night_before import calibrate_overnight
@@ -30,6 +31,7 @@ from firmware_sim.replay import Replay
 from gateway.settings import GatewayConfig
 from gateway.spool_file import SpoolFile
 from gateway.status import read_status
+from offers.campaign import Campaign
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +70,11 @@ class RehearsalPlan:
     def dead(self, floor: Floor) -> frozenset[str]:
         """The gateways that never say anything."""
         return dead_gateways(floor, self.seed) if self.fault is Fault.DEAD else frozenset()
+
+    def campaigns(self, floor: Floor, now: datetime) -> list[Campaign]:
+        """What is to be said in it. In a fault run money is short, so that budgets are tried."""
+        made = demo.campaigns(floor, now)
+        return small_budgets(made) if self.fault is Fault.CHAOS else made
 
     @property
     def has_night(self) -> bool:
@@ -125,10 +132,10 @@ async def rehearse(
                 + "\n  ".join(stack.children.last_words("simulator"))
             )
         tell("the store has closed; waiting for spools, stream and outbox to empty")
-        await _drain(stack, floor.store_id, alive, tell)
+        await drain(stack, floor.store_id, alive, tell)
         await stack.children.stop(lambda name: name.startswith("gateway-"))
-        spooled = sum(_spooled(stack, gateway_id) for gateway_id in alive)
-        await _drain(stack, floor.store_id, alive, tell)
+        spooled = sum(sightings_spooled(stack, gateway_id) for gateway_id in alive)
+        await drain(stack, floor.store_id, alive, tell)
         await stack.children.stop(lambda _name: True)
         records = await gather(stack.database, floor.store_id, run_dir, spooled)
         return Rehearsed(score(records, RULES), failed_calls(run_dir))
@@ -147,7 +154,7 @@ async def open_store(
     store = demo.store_plan(floor)
     async with database.begin() as tx:
         await stores.save_store(tx, store, clock.now())
-        for campaign in demo.campaigns(floor, clock.now()):
+        for campaign in plan.campaigns(floor, clock.now()):
             await campaigns.save_campaign(tx, campaign, clock.now())
     if plan.has_night:
         tell("the night before: an hour of the gateways' canaries, in a few seconds")
@@ -164,8 +171,13 @@ async def open_store(
             tell(sentence)
 
 
-async def start_simulator(stack: Stack, plan: RehearsalPlan, *, keep: bool) -> Stack:
-    """Start the simulator; the stack with its fake FCM as the place where pushes go."""
+async def start_simulator(
+    stack: Stack, plan: RehearsalPlan, *, keep: bool, more: Sequence[str] = ()
+) -> Stack:
+    """Start the simulator; the stack with its fake FCM as the place where pushes go.
+
+    more: options of `corsia sim run` beyond those of the plan.
+    """
     ready = stack.run_dir / "ready.json"
     ready.unlink(missing_ok=True)
     options: dict[str, object] = {
@@ -184,6 +196,7 @@ async def start_simulator(stack: Stack, plan: RehearsalPlan, *, keep: bool) -> S
             arguments += [f"--{name}", str(value)]
     if plan.survey:
         arguments.append("--survey")
+    arguments += more
     stack.children.start(Command("simulator", tuple(arguments), {}, keep=keep))
     await stack.wait_for_file(ready, "simulator")
     fcm_url, _gateways = simulator_ready(ready)
@@ -214,9 +227,15 @@ async def _bad_day(
     tell(f"{victim} has the network back")
 
 
-async def _drain(stack: Stack, store_id: str, gateway_ids: list[str], tell: Tell) -> None:
-    """Return when nothing is under way any more, or after DRAIN_WITHIN_S."""
-    deadline_s = stack.clock.monotonic_s() + DRAIN_WITHIN_S
+async def drain(
+    stack: Stack,
+    store_id: str,
+    gateway_ids: Sequence[str],
+    tell: Tell,
+    within_s: float = DRAIN_WITHIN_S,
+) -> None:
+    """Return when nothing is under way any more, or after that long."""
+    deadline_s = stack.clock.monotonic_s() + within_s
     while stack.clock.monotonic_s() < deadline_s:
         waiting = sum(_waiting(stack, gateway_id) for gateway_id in gateway_ids)
         backlog = await stack.live.backlog(store_id)
@@ -228,7 +247,7 @@ async def _drain(stack: Stack, store_id: str, gateway_ids: list[str], tell: Tell
     tell(f"still under way: {waiting} sightings spooled, {backlog} batches, {pending} pushes")
 
 
-def _spooled(stack: Stack, gateway_id: str) -> int:
+def sightings_spooled(stack: Stack, gateway_id: str) -> int:
     """All sightings that a gateway, stopped by now, ever put into its spool."""
     config = GatewayConfig(stack.api_url, stack.gateway_dir(gateway_id))
     spool = SpoolFile.open(config.spool_path, config.spool_max_bytes)

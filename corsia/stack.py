@@ -49,9 +49,12 @@ class Stack:
         """Where the API listens."""
         return f"http://{self.settings.api_host}:{self.settings.api_port}"
 
-    def serve(self, name: str) -> None:
-        """Start one of our processes: api, engine, push or jobs."""
-        self.children.start(Command(name, (name,), _environment(self.settings)))
+    def serve(self, name: str, child: str | None = None) -> None:
+        """Start one of our processes: api, engine, push or jobs.
+
+        child: what it is called, where there are several.
+        """
+        self.children.start(Command(child or name, (name,), _environment(self.settings)))
 
     async def start_gateway(self, gateway_id: str, source: str, api_url: str) -> None:
         """Start a gateway that enrols itself with a code of its own."""

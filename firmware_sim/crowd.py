@@ -29,6 +29,8 @@ REGISTRATIONS_AT_ONCE: Final = 8
 LINGER_S: Final = 60.0
 # In a run without an end, somebody else comes this long after a place has become free.
 NEWCOMER_AFTER_S: Final = (1.0, 30.0)
+# Who comes back is away for so long: the handset's visit is over by then, and this is a new one.
+COMES_BACK_AFTER_S: Final = (60.0, 120.0)
 # What Firebase libraries hand out today; installation ids come with newer ones.
 TARGET_KIND: Final = "token"
 
@@ -45,6 +47,11 @@ class Switchboard:
     def disconnect(self, target: str) -> None:
         self._handsets.pop(target, None)
 
+    def handset_id(self, target: str) -> str | None:
+        """Whose target it is, as the backend calls the handset; None when it is nobody's."""
+        handset = self._handsets.get(target)
+        return handset.handset_id if handset is not None else None
+
     def deliver(self, delivery: Delivery) -> None:
         """Hand the push over; a target that was removed meanwhile gets nothing."""
         handset = self._handsets.get(delivery.target_value)
@@ -53,7 +60,10 @@ class Switchboard:
 
 
 class Crowd:
-    """Everybody of one run."""
+    """Everybody of one run.
+
+    returning: 0..1, how likely somebody who has left comes in again, where there are newcomers.
+    """
 
     def __init__(
         self,
@@ -65,7 +75,9 @@ class Crowd:
         run_log: RunLog,
         clock: Clock,
         seed: int,
+        returning: float = 0.0,
     ) -> None:
+        self._returning = returning
         self._api_url = api_url
         self._session = session
         self._fcm = fcm
@@ -146,6 +158,11 @@ class Crowd:
         chance = random.Random(f"newcomers {self._seed} {visit.shopper.number}")
         while True:
             await self._live_one(handset, visit)
+            if newcomers is not None and chance.random() < self._returning:
+                await self._clock.sleep(chance.uniform(*COMES_BACK_AFTER_S))
+                visit = scene.admit(handset.shopper, self._clock.now().timestamp())
+                continue
+            self._retire(handset)
             if newcomers is None:
                 return
             followers = await self.register([next(newcomers)])
@@ -163,7 +180,6 @@ class Crowd:
             await handset.visit(visit)
             await self._clock.sleep(LINGER_S)
             pushes.cancel()
-        self._retire(handset)
 
     def _retire(self, handset: Handset) -> None:
         self._visits.pop(handset, None)

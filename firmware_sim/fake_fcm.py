@@ -7,6 +7,8 @@ and hands each message to the simulated handset that owns the target, some time 
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from random import Random
 from types import TracebackType
 from typing import Final, Self, assert_never
@@ -23,7 +25,7 @@ from firmware_sim.fcm_json import Violation, read_json
 from firmware_sim.fcm_oauth import TokenIssuer
 from firmware_sim.fcm_schema import REQUEST
 from firmware_sim.fcm_targets import is_plausible, kinds_for
-from firmware_sim.fcm_validation import Message, part, target_of, violations
+from firmware_sim.fcm_validation import Message, part, target_of, text, violations
 
 PROJECT_ID: Final = "corsia-sim"
 PROJECT_NUMBER: Final = "314159265358"
@@ -33,10 +35,22 @@ DRY_RUN_MESSAGE_ID: Final = "fake_message_id"
 STOP_WITHIN_S: Final = 0.1
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What became of a send, whatever its sender is told. target: its value, a topic's name too."""
+
+    at: datetime
+    target: str
+    decision_id: str | None
+    is_accepted: bool
+    trouble: Trouble | None
+
+
 class FakeFcm:
     """The server; `async with` starts it and stops it.
 
     on_delivery: called once for each message that reaches a handset; it must not raise.
+    on_send: called once for each send that could be read, when it is judged; it must not raise.
     port: 0 takes a free one. answer_delay_s: how long each send's answer takes, whatever it says.
     """
 
@@ -46,6 +60,7 @@ class FakeFcm:
         *,
         seed: int,
         on_delivery: Callable[[Delivery], None],
+        on_send: Callable[[Judged], None] = lambda _judged: None,
         latency: Latency | None = None,
         answer_delay_s: float = 0.0,
         project_id: str = PROJECT_ID,
@@ -56,6 +71,7 @@ class FakeFcm:
         self._project_id = project_id
         self._port = port
         self._answer_delay_s = answer_delay_s
+        self._on_send = on_send
         # What happened: send_requests, token_requests, status_<code>, accepted, validated,
         # delivered, expired, given_up, cut.
         self.counts: Final[Counter[str]] = Counter()
@@ -159,12 +175,13 @@ class FakeFcm:
             return self._response(fcm_answers.bad_values(wrong))
         target = target_of(part(sending, "message"))
         assert target is not None
-        fault = self.faults.pick(target[1])
+        platform = self._courier.platform_of(kinds_for(target[0]), target[1])
+        fault = self.faults.pick(target[1], platform)
         if fault is None:
-            return self._response(self._take(sending))
+            return self._response(self._take(sending, None))
         return await self._fail(fault, request, sending)
 
-    def _take(self, sending: Message) -> Answer:
+    def _take(self, sending: Message, trouble: Trouble | None) -> Answer:
         """Accept the message if its target exists; topics always do, and have no subscribers."""
         message = part(sending, "message")
         target = target_of(message)
@@ -172,6 +189,7 @@ class FakeFcm:
         kinds, value = kinds_for(target[0]), target[1]
         owner = next((kind for kind in kinds if self._courier.knows(kind, value)), None)
         if kinds and owner is None:
+            self._note(message, trouble, is_accepted=False)
             if any(is_plausible(kind, value) for kind in kinds):
                 return fcm_answers.unregistered()
             return fcm_answers.invalid_target()
@@ -179,6 +197,7 @@ class FakeFcm:
             self.counts["validated"] += 1
             return fcm_answers.sent(self._project_id, DRY_RUN_MESSAGE_ID)
         self.counts["accepted"] += 1
+        self._note(message, trouble, is_accepted=True)
         # The form of an Android message's id: microseconds, then a hash.
         microseconds = int(self._clock.now().timestamp() * 1e6)
         message_id = f"0:{microseconds}%{self._chance.getrandbits(64):016x}"
@@ -190,16 +209,24 @@ class FakeFcm:
     async def _fail(self, fault: Fault, request: web.Request, sending: Message) -> web.Response:
         match fault.trouble:
             case Trouble.CUT_BEFORE_ACCEPTING:
+                self._note(part(sending, "message"), fault.trouble, is_accepted=False)
                 return self._cut(request)
             case Trouble.CUT_AFTER_ACCEPTING:
-                self._take(sending)
+                self._take(sending, fault.trouble)
                 return self._cut(request)
             case Trouble.SLOW:
-                answer = self._take(sending)
+                answer = self._take(sending, fault.trouble)
                 await self._clock.sleep(fault.delay_s)
                 return self._response(answer)
             case _:
+                self._note(part(sending, "message"), fault.trouble, is_accepted=False)
                 return self._response(self._answer_of(fault))
+
+    def _note(self, message: Message, trouble: Trouble | None, *, is_accepted: bool) -> None:
+        target = target_of(message)
+        assert target is not None
+        decision_id = text(message, "data", "decision_id")
+        self._on_send(Judged(self._clock.now(), target[1], decision_id, is_accepted, trouble))
 
     def _answer_of(self, fault: Fault) -> Answer:
         match fault.trouble:

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
 
@@ -75,6 +75,11 @@ class Courier:
 
     def knows(self, kind: DeviceTargetKind, value: str) -> bool:
         return (kind, value) in self._mailboxes
+
+    def platform_of(self, kinds: Iterable[DeviceTargetKind], value: str) -> Platform | None:
+        """The platform of the target that has this value; None when there is none."""
+        boxes = (self._mailboxes.get((kind, value)) for kind in kinds)
+        return next((box.platform for box in boxes if box is not None), None)
 
     def set_online(self, kind: DeviceTargetKind, value: str, *, is_online: bool) -> None:
         """Whether the handset can be reached; on its return it is sent what waited."""

@@ -21,16 +21,18 @@ from config.clock import Clock
 from firmware_sim.air import Air, AirError
 from firmware_sim.client import ApiError
 from firmware_sim.crowd import Crowd, Switchboard
-from firmware_sim.fake_fcm import PROJECT_ID, FakeFcm
+from firmware_sim.fake_fcm import PROJECT_ID, FakeFcm, Judged
+from firmware_sim.fcm_faults import Fault, Trouble
 from firmware_sim.floor import Floor, FloorError, load_floor, supermarket
 from firmware_sim.handset import Handset
 from firmware_sim.persona import agreeable, personas
+from firmware_sim.readiness import NotReadyError, wait_for_api, wait_for_gateways
 from firmware_sim.recording import RecordingError, load_recording
 from firmware_sim.replay import Replay
 from firmware_sim.scene import Scene, Shopper, Visit, shopper
 from firmware_sim.survey_run import new_surveyor, play_survey
 from firmware_sim.surveyor import SurveyRefusedError
-from firmware_sim.truth import RunLog
+from firmware_sim.truth import PushJudged, RunLog
 from firmware_sim.walker import MEDIAN_VISIT_S, WalkError
 from firmware_sim.world import World, arrivals_s
 
@@ -40,20 +42,12 @@ EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
 # The air is played in steps: a tenth of the gateways' window, so no advert misses its window.
 STEP_S: Final = 0.1
-# Database migrations of a cold start included.
-READY_WITHIN_S: Final = 60.0
-READY_POLL_S: Final = 0.5
-READY_CALL_TIMEOUT_S: Final = 5.0
 # From the last advert to the last push on a screen: a window, an uplink, a decision, a delivery.
 DRAIN_S: Final = 5.0
-# The doors open when every gateway listens, or after this long: one may be meant to be dead.
-LISTENING_WITHIN_S: Final = 15.0
 # Between the registration and the opening, so that the backend knows every identifier in time.
 OPENS_AFTER_S: Final = 1.0
-
-
-class NotReadyError(Exception):
-    """The API cannot be used; the message says what was seen last."""
+# Says when the store opens, once that is settled.
+OPEN_FILE: Final = "open.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +58,11 @@ class SimulatorConfig:
     fcm_key_file: where the service account's key is written. store: a store's TOML; None: the
     supermarket that comes with Corsia. recording: a folder of recordings, played instead of a
     modelled store. minutes: None: for ever, or until the recorded walks are over. survey: whether
-    a staff member walks the store first; not with a recording.
+    a staff member walks the store first; not with a recording. newcomers: whoever leaves is
+    replaced; a run for ever does that anyhow. returning: the share of those who leave that come in
+    again instead. answer_delay_s: how long FCM takes to answer. push_trouble: the share of pushes
+    that meet a failure, every documented one in turn. refused_keys: when Apple refuses our key,
+    in seconds from the opening, from and until.
     """
 
     run_dir: Path
@@ -78,6 +76,11 @@ class SimulatorConfig:
     shoppers: int = 40
     seed: int = 7
     survey: bool = False
+    newcomers: bool = False
+    returning: float = 0.0
+    answer_delay_s: float = 0.0
+    push_trouble: float = 0.0
+    refused_keys: tuple[tuple[float, float], ...] = ()
 
 
 async def run_simulator(config: SimulatorConfig, clock: Clock) -> int:
@@ -104,9 +107,26 @@ async def _run(
     floor = stage.floor if isinstance(stage, Replay) else stage
     gateway_ids = [gateway.gateway_id for gateway in floor.gateways]
     switchboard = Switchboard()
+
+    def note(judged: Judged) -> None:
+        run_log.push(
+            PushJudged(
+                at_s=judged.at.timestamp(),
+                handset_id=switchboard.handset_id(judged.target),
+                decision_id=judged.decision_id,
+                accepted=judged.is_accepted,
+                trouble=judged.trouble.name if judged.trouble is not None else None,
+            )
+        )
+
     async with (
         FakeFcm(
-            clock, seed=config.seed, on_delivery=switchboard.deliver, port=config.fcm_port
+            clock,
+            seed=config.seed,
+            on_delivery=switchboard.deliver,
+            on_send=note,
+            answer_delay_s=config.answer_delay_s,
+            port=config.fcm_port,
         ) as fcm,
         Air(config.run_dir / "air", gateway_ids) as air,
         aiohttp.ClientSession() as session,
@@ -115,7 +135,7 @@ async def _run(
         ready = {"fcm_url": fcm.base_url, "project_id": PROJECT_ID, "gateways": gateway_ids}
         _write_json(config.run_dir / "ready.json", ready)
         log.info("simulator ready", extra={"fcm_url": fcm.base_url})
-        await _wait_for_api(config.api_url, session, clock)
+        await wait_for_api(config.api_url, session, clock)
         if config.survey:
             await _survey(config, floor, session, air, clock)
         crowd = Crowd(
@@ -126,6 +146,7 @@ async def _run(
             run_log=run_log,
             clock=clock,
             seed=config.seed,
+            returning=config.returning,
         )
         cast = _cast(config, stage)
         count = stage.capacity if isinstance(stage, Replay) else config.shoppers
@@ -133,8 +154,8 @@ async def _run(
         run_log.flush()
         if not handsets:
             raise NotReadyError(f"the API at {config.api_url} registered none of {count} handsets")
-        await _wait_for_gateways(gateway_ids, air, clock)
-        await _play(config, stage, crowd, handsets, cast, air, run_log, clock)
+        await wait_for_gateways(gateway_ids, air, clock)
+        await _play(config, stage, crowd, handsets, cast, air, run_log, fcm, clock)
 
 
 async def _survey(
@@ -145,7 +166,7 @@ async def _survey(
         handset_id = await surveyor.register()
     except (ApiError, SurveyRefusedError) as error:
         raise NotReadyError(str(error)) from error
-    await _wait_for_gateways([gateway.gateway_id for gateway in floor.gateways], air, clock)
+    await wait_for_gateways([gateway.gateway_id for gateway in floor.gateways], air, clock)
     _write_json(config.run_dir / "survey.json", {"handset_id": handset_id})
     why = await play_survey(surveyor, air, clock)
     if why is not None:
@@ -160,6 +181,7 @@ async def _play(
     cast: Iterator[Shopper],
     air: Air,
     run_log: RunLog,
+    fcm: FakeFcm,
     clock: Clock,
 ) -> None:
     start_s = clock.now().timestamp() + OPENS_AFTER_S
@@ -168,15 +190,20 @@ async def _play(
         scene, arrives_s, newcomers = stage, (0.0,) * len(handsets), None
     else:
         scene = World(stage, config.seed, start_s)
+        is_replaced = config.minutes is None or config.newcomers
         span_s = MEDIAN_VISIT_S if config.minutes is None else config.minutes * 60
+        if is_replaced:
+            span_s = min(span_s, MEDIAN_VISIT_S)
         chance = random.Random(f"arrivals {config.seed}")
         arrives_s = arrivals_s(len(handsets), span_s, chance)
-        newcomers = cast if config.minutes is None else None
+        newcomers = cast if is_replaced else None
     visits = [
         (handset, scene.admit(handset.shopper, start_s + after_s))
         for handset, after_s in zip(handsets, arrives_s, strict=True)
     ]
     log.info("store open", extra={"shoppers": len(visits), "store": scene.floor.store_id})
+    _write_json(config.run_dir / OPEN_FILE, {"opens_at_s": start_s})
+    fcm.faults.deal(config.push_trouble)
     async with asyncio.TaskGroup() as group:
         radio = group.create_task(_carry(scene, air, start_s, clock), name="air")
         others = [
@@ -184,12 +211,26 @@ async def _play(
             group.create_task(run_log.keep_flushed(clock), name="run log"),
             group.create_task(crowd.live(scene, visits, newcomers), name="shoppers"),
         ]
-        await _until_over(config, visits, is_endless=newcomers is not None, clock=clock)
+        refusals = _refuse_keys(fcm, config.refused_keys, start_s, clock)
+        others.append(group.create_task(refusals, name="refused keys"))
+        is_endless = newcomers is not None and config.minutes is None
+        await _until_over(config, visits, is_endless=is_endless, clock=clock)
         radio.cancel()
         await clock.sleep(DRAIN_S)
         for task in others:
             task.cancel()
     log.info("store closed", extra={"adverts": air.sent, "dropped": air.dropped})
+
+
+async def _refuse_keys(
+    fcm: FakeFcm, spans: tuple[tuple[float, float], ...], start_s: float, clock: Clock
+) -> None:
+    """Have Apple refuse our key in these spans, seconds from the opening."""
+    for from_s, until_s in spans:
+        await clock.sleep(start_s + from_s - clock.now().timestamp())
+        fcm.faults.for_platform("ios", Fault(Trouble.THIRD_PARTY_AUTH))
+        await clock.sleep(start_s + until_s - clock.now().timestamp())
+        fcm.faults.for_platform("ios", None)
 
 
 async def _carry(scene: Scene, air: Air, start_s: float, clock: Clock) -> None:
@@ -224,37 +265,6 @@ async def _until_over(
         limit_s = OPENS_AFTER_S + config.minutes * 60
         length_s = min(length_s, limit_s) if config.recording is not None else limit_s
     await clock.sleep(length_s)
-
-
-async def _wait_for_api(api_url: str, session: aiohttp.ClientSession, clock: Clock) -> None:
-    """Return once the API says that it is ready. Raises NotReadyError."""
-    end_s = clock.monotonic_s() + READY_WITHIN_S
-    while True:
-        try:
-            async with (
-                asyncio.timeout(READY_CALL_TIMEOUT_S),
-                session.get(f"{api_url.rstrip('/')}/readyz") as response,
-            ):
-                if response.ok:
-                    return
-                seen = f"it answered {response.status}: {(await response.text())[:200]}"
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            seen = f"no answer ({type(error).__name__})"
-        if clock.monotonic_s() + READY_POLL_S > end_s:
-            raise NotReadyError(
-                f"the API at {api_url} was not ready within {READY_WITHIN_S:.0f} s; {seen}"
-            )
-        await clock.sleep(READY_POLL_S)
-
-
-async def _wait_for_gateways(gateway_ids: list[str], air: Air, clock: Clock) -> None:
-    """Return once somebody listens at every socket, or soon anyhow."""
-    end_s = clock.monotonic_s() + LISTENING_WITHIN_S
-    while deaf := [one for one in gateway_ids if not air.listeners(one)]:
-        if clock.monotonic_s() > end_s:
-            log.warning("store opens without some gateways", extra={"gateways": deaf})
-            return
-        await clock.sleep(READY_POLL_S)
 
 
 def _cast(config: SimulatorConfig, stage: Floor | Replay) -> Iterator[Shopper]:

@@ -1,7 +1,8 @@
-"""What really happened in the simulated store: two append-only logs that the scorecard reads.
+"""What really happened in the simulated store: append-only logs that scorecard and audit read.
 
 `truth.jsonl` says where every shopper stood each half second; `handsets.jsonl` says what each
-handset did and was shown. All times are unix seconds. Nothing here is known to the backend.
+handset did and was shown; `pushes.jsonl` what the push service took. All times are unix seconds.
+Nothing here is known to the backend.
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from config.clock import Clock
 
 TRUTH_FILE: Final = "truth.jsonl"
 HANDSETS_FILE: Final = "handsets.jsonl"
+PUSHES_FILE: Final = "pushes.jsonl"
 TRUTH_PERIOD_S: Final = 0.5
 # A scorecard that reads while the run goes on is at most this far behind.
 FLUSH_PERIOD_S: Final = 1.0
@@ -32,6 +34,20 @@ class TruthPoint(msgspec.Struct, frozen=True, rename={"at_s": "t", "x_m": "x", "
     x_m: float
     y_m: float
     zone: str | None
+
+
+class PushJudged(msgspec.Struct, frozen=True, rename={"at_s": "t"}):
+    """What the push service did with a send, whatever its sender was told.
+
+    handset_id: None when the target is nobody's any more. trouble: the name of what went wrong on
+    purpose.
+    """
+
+    at_s: float
+    handset_id: str | None
+    decision_id: str | None
+    accepted: bool
+    trouble: str | None
 
 
 class _Event(msgspec.Struct, frozen=True, tag_field="kind", rename={"at_s": "t"}):
@@ -127,19 +143,21 @@ HandsetEvent = (
 )
 
 _POINT_DECODER: Final = msgspec.json.Decoder(TruthPoint)
+_JUDGED_DECODER: Final = msgspec.json.Decoder(PushJudged)
 _EVENT_DECODER: Final[msgspec.json.Decoder[HandsetEvent]] = msgspec.json.Decoder(HandsetEvent)
 
 T = TypeVar("T")
 
 
 class RunLog:
-    """The two logs of one run, open for appending."""
+    """The logs of one run, open for appending."""
 
     def __init__(self, run_dir: Path) -> None:
         run_dir.mkdir(parents=True, exist_ok=True)
         self._encoder = msgspec.json.Encoder()
         self._truth = (run_dir / TRUTH_FILE).open("ab")
         self._handsets = (run_dir / HANDSETS_FILE).open("ab")
+        self._pushes = (run_dir / PUSHES_FILE).open("ab")
 
     def point(self, point: TruthPoint) -> None:
         self._truth.write(self._encoder.encode(point) + b"\n")
@@ -147,9 +165,13 @@ class RunLog:
     def event(self, event: HandsetEvent) -> None:
         self._handsets.write(self._encoder.encode(event) + b"\n")
 
+    def push(self, judged: PushJudged) -> None:
+        self._pushes.write(self._encoder.encode(judged) + b"\n")
+
     def flush(self) -> None:
         self._truth.flush()
         self._handsets.flush()
+        self._pushes.flush()
 
     async def keep_flushed(self, clock: Clock) -> None:
         """Flush each second, for ever."""
@@ -160,6 +182,7 @@ class RunLog:
     def close(self) -> None:
         self._truth.close()
         self._handsets.close()
+        self._pushes.close()
 
     def __enter__(self) -> Self:
         return self
@@ -181,6 +204,11 @@ def read_truth(run_dir: Path) -> tuple[TruthPoint, ...]:
 def read_handset_events(run_dir: Path) -> tuple[HandsetEvent, ...]:
     """Everything the handsets did, in the order of writing. Raises TruthError."""
     return tuple(_lines(run_dir / HANDSETS_FILE, _EVENT_DECODER))
+
+
+def read_pushes(run_dir: Path) -> tuple[PushJudged, ...]:
+    """Everything the push service was asked to send, in the order asked. Raises TruthError."""
+    return tuple(_lines(run_dir / PUSHES_FILE, _JUDGED_DECODER))
 
 
 def _lines(path: Path, decoder: "msgspec.json.Decoder[T]") -> Iterator[T]:

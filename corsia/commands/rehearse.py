@@ -15,7 +15,9 @@ from config.clock import SystemClock
 from config.log import set_up_logging
 from config.process import until_stopped
 from config.settings import load_settings
+from corsia import chaos_views
 from corsia.bad_days import Fault
+from corsia.chaos import ChaosReport, SqlKind, rehearse_chaos
 from corsia.commands.failures import said_plainly
 from corsia.commands.finite import FiniteRange
 from corsia.fast_rehearsal import rehearse_fast
@@ -37,7 +39,9 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--minutes", type=FiniteRange(0.2, 1_440), help="How long.  [default: 3]")
+@click.option(
+    "--minutes", type=FiniteRange(0.2, 1_440), help="How long.  [default: 3; of a fault run 30]"
+)
 @click.option("--shoppers", type=click.IntRange(1, 2_000), default=40, show_default=True)
 @click.option("--seed", default=7, show_default=True, help="The same seed, the same shoppers.")
 @click.option("--store", type=_FILE, help="A store in TOML.  [default: the supermarket]")
@@ -47,7 +51,16 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
     "--fault",
     type=click.Choice([fault.value for fault in Fault]),
     help="cut: a gateway loses its network for 20 s and is killed with -9 meanwhile. "
-    "dead: two gateways are silent from the start, which ones depends on the seed.",
+    "dead: two gateways are silent from the start, which ones depends on the seed. "
+    "chaos: processes are killed, Redis is emptied, SQL goes away, FCM fails in every documented "
+    "way; prints an audit instead of the scorecard.",
+)
+@click.option(
+    "--sql",
+    type=click.Choice(["sqlite", "postgres"]),
+    default="sqlite",
+    show_default=True,
+    help="With --fault chaos: which database is taken away; postgres comes with corsia[test].",
 )
 @click.option(
     "--fast",
@@ -72,6 +85,7 @@ def rehearse(
     recording: Path | None,
     dataset: str,
     fault: str | None,
+    sql: SqlKind,
     json_file: Path | None,
     keep: Path | None,
     *,
@@ -92,9 +106,11 @@ def rehearse(
       corsia rehearse --fast --fault dead
       corsia rehearse --fast --survey
       corsia rehearse --recording ../shared/data/rssi --dataset tetam
+      corsia rehearse --fault chaos --minutes 30
     """
     console = Console(stderr=True)
-    set_up_logging("warning", "console")
+    # A fault run says itself whom it has killed.
+    set_up_logging("error" if fault == Fault.CHAOS else "warning", "console")
     if json_file is not None and not json_file.parent.is_dir():
         raise click.UsageError(f"--json: there is no folder {json_file.parent}")
     if keep is not None and keep.exists() and any(keep.iterdir()):
@@ -103,12 +119,16 @@ def rehearse(
         raise click.UsageError("--recording brings its own store and its own walks")
     if survey and recording is not None:
         raise click.UsageError("--survey walks the modelled store, not a recording")
-    if fast and (recording is not None or fault == Fault.CUT):
+    if fast and (recording is not None or fault in {Fault.CUT, Fault.CHAOS}):
         raise click.UsageError(
-            "--fast plays the modelled store, without --recording and --fault cut"
+            "--fast plays the modelled store, without --recording, --fault cut and --fault chaos"
         )
+    if fault == Fault.CHAOS and (recording is not None or survey):
+        raise click.UsageError("--fault chaos plays the modelled store, without a survey")
+    if _is_given("sql") and fault != Fault.CHAOS:
+        raise click.UsageError("--sql goes with --fault chaos")
     if minutes is None and recording is None:
-        minutes = 3.0
+        minutes = 30.0 if fault == Fault.CHAOS else 3.0
     plan = RehearsalPlan(
         minutes=minutes,
         shoppers=shoppers,
@@ -132,15 +152,21 @@ def rehearse(
             def tell(sentence: str) -> None:
                 console.print(f"[dim]{sentence}[/]")
 
-            if fast:
-                run = rehearse_fast(plan, settings, run_dir, tell)
-            else:
-                run = play(plan, settings, run_dir, SystemClock(), tell)
-            done = uvloop.run(until_stopped(run))
+            async def run() -> Rehearsed | ChaosReport:
+                if plan.fault is Fault.CHAOS:
+                    return await rehearse_chaos(plan, settings, run_dir, SystemClock(), tell, sql)
+                if fast:
+                    return await rehearse_fast(plan, settings, run_dir, tell)
+                return await play(plan, settings, run_dir, SystemClock(), tell)
+
+            done = uvloop.run(until_stopped(run()))
     if done is None:
         console.print("stopped before the end: no scorecard")
         raise SystemExit(EXIT_STOPPED)
-    _show(done, json_file)
+    if isinstance(done, ChaosReport):
+        _show_chaos(done, json_file)
+    else:
+        _show(done, json_file)
 
 
 def _show(done: Rehearsed, json_file: Path | None) -> None:
@@ -155,6 +181,14 @@ def _show(done: Rehearsed, json_file: Path | None) -> None:
         calls = f"{len(done.failed_calls)} calls of handsets failed, first: {done.failed_calls[0]}"
         click.echo(calls, err=True)
     if wrong or done.failed_calls:
+        raise SystemExit(1)
+
+
+def _show_chaos(report: ChaosReport, json_file: Path | None) -> None:
+    chaos_views.show(report, Console())
+    if json_file is not None:
+        json_file.write_text(json.dumps(chaos_views.as_json(report), indent=2) + "\n")
+    if report.audit.breaches:
         raise SystemExit(1)
 
 

@@ -43,6 +43,35 @@ def sim() -> None:
 @click.option("--shoppers", default=40, show_default=True)
 @click.option("--seed", default=7, show_default=True)
 @click.option("--survey", is_flag=True, help="First walk the survey that somebody opens.")
+@click.option("--newcomers", is_flag=True, help="Whoever leaves is replaced until the end.")
+@click.option(
+    "--returning",
+    type=FiniteRange(0.0, 1.0),
+    default=0.0,
+    show_default=True,
+    help="With --newcomers: the share of those who leave that come in again instead.",
+)
+@click.option(
+    "--fcm-delay-s",
+    type=FiniteRange(0.0),
+    default=0.0,
+    show_default=True,
+    help="How long FCM takes to answer.",
+)
+@click.option(
+    "--push-trouble",
+    type=FiniteRange(0.0, 1.0),
+    default=0.0,
+    show_default=True,
+    help="The share of pushes that FCM fails, in each documented way in turn.",
+)
+@click.option(
+    "--refused-key",
+    type=(FiniteRange(0.0), FiniteRange(0.0)),
+    multiple=True,
+    metavar="FROM UNTIL",
+    help="Apple refuses FCM's key for our app, in seconds from the opening; may be repeated.",
+)
 @click.option("--with-parent", type=int, hidden=True)
 def run(
     run_dir: Path,
@@ -54,8 +83,13 @@ def run(
     minutes: float | None,
     shoppers: int,
     seed: int,
+    returning: float,
+    fcm_delay_s: float,
+    push_trouble: float,
+    refused_key: tuple[tuple[float, float], ...],
     *,
     survey: bool,
+    newcomers: bool,
     with_parent: int | None,
 ) -> None:
     """Run the simulated store against an API.
@@ -78,6 +112,11 @@ def run(
         shoppers=shoppers,
         seed=seed,
         survey=survey,
+        newcomers=newcomers,
+        returning=returning,
+        answer_delay_s=fcm_delay_s,
+        push_trouble=push_trouble,
+        refused_keys=tuple(sorted(refused_key)),
     )
     leave(run_process(lambda: run_simulator(config, SystemClock())))
 

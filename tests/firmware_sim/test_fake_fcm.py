@@ -13,7 +13,7 @@ import pytest
 from aiohttp import ClientError, ClientSession, ServerDisconnectedError
 
 from config.clock import VirtualClock
-from firmware_sim.fake_fcm import PROJECT_ID, FakeFcm
+from firmware_sim.fake_fcm import PROJECT_ID, FakeFcm, Judged
 from firmware_sim.fcm_delivery import Delivery
 from firmware_sim.fcm_faults import Fault, Trouble
 from firmware_sim.fcm_oauth import GRANT
@@ -413,6 +413,36 @@ async def test_a_slow_answer_comes_when_its_time_has_passed(bench: Bench) -> Non
         await bench.clock.advance(2)
 
     assert sending.result()[0] == 200
+
+
+async def test_each_send_is_told_of_once_with_what_truly_became_of_it(clock: VirtualClock) -> None:
+    judged: list[Judged] = []
+    async with (
+        FakeFcm(clock, seed=7, on_delivery=lambda _: None, on_send=judged.append) as fcm,
+        ClientSession() as http,
+    ):
+        fcm.register("fid", FID)
+        bench = Bench(fcm, clock, http, [])
+        await bench.log_in()
+        decided = {"data": {"decision_id": "d1"}}
+        await bench.send(push(**decided))
+        fcm.faults.for_next(Fault(Trouble.UNAVAILABLE))
+        await bench.send(push(**decided))
+        for trouble in (Trouble.CUT_AFTER_ACCEPTING, Trouble.CUT_BEFORE_ACCEPTING):
+            fcm.faults.for_next(Fault(trouble))
+            with pytest.raises(ClientError):
+                await bench.send(push(**decided))
+        await bench.send(push(fid=STRANGER))
+        await bench.send({"nonsense": 1})
+
+    assert [(one.target, one.decision_id, one.is_accepted, one.trouble) for one in judged] == [
+        (FID, "d1", True, None),
+        (FID, "d1", False, Trouble.UNAVAILABLE),
+        (FID, "d1", True, Trouble.CUT_AFTER_ACCEPTING),
+        (FID, "d1", False, Trouble.CUT_BEFORE_ACCEPTING),
+        (STRANGER, None, False, None),
+    ]
+    assert {one.at for one in judged} == {clock.now()}
 
 
 async def test_a_target_keeps_its_fault_until_it_is_well_again(bench: Bench) -> None:

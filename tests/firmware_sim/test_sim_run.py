@@ -14,15 +14,18 @@ import aiohttp
 import jwt
 import pytest
 
+from beacons.presence import GONE_AFTER_S
 from config.clock import SystemClock, VirtualClock
 from firmware_sim.fcm_oauth import GRANT
-from firmware_sim.run import EXIT_FAILED, EXIT_OK, SimulatorConfig, run_simulator
+from firmware_sim.run import EXIT_FAILED, EXIT_OK, OPEN_FILE, SimulatorConfig, run_simulator
 from firmware_sim.truth import (
     EnteredStore,
     Failed,
+    LeftStore,
     PushReceived,
     Registered,
     read_handset_events,
+    read_pushes,
     read_truth,
 )
 from tests.fakes.handset_api import HandsetApi, until
@@ -220,6 +223,71 @@ async def test_without_an_end_others_come_when_shoppers_leave(
 
     registered = [e for e in read_handset_events(config.run_dir) if isinstance(e, Registered)]
     assert len({event.shopper_id for event in registered}) > 3
+
+
+async def test_with_newcomers_a_run_has_an_end_and_says_when_it_opens(
+    config: SimulatorConfig, api: HandsetApi, clock: VirtualClock
+) -> None:
+    config = replace(config, minutes=15.0, shoppers=2, newcomers=True)
+    before_s = clock.now().timestamp()
+    async with running(config, clock) as task:
+        await until(clock, task.done, limit_s=4000.0, step_s=5.0)
+        assert task.result() == EXIT_OK
+
+    assert len(api.handsets) > 2
+    opens_at_s = json.loads((config.run_dir / OPEN_FILE).read_text())["opens_at_s"]
+    entered = [e for e in read_handset_events(config.run_dir) if isinstance(e, EnteredStore)]
+    assert before_s < opens_at_s <= min(event.at_s for event in entered)
+
+
+async def test_who_comes_back_is_the_same_shopper_after_the_last_visit_is_over(
+    config: SimulatorConfig, api: HandsetApi, clock: VirtualClock
+) -> None:
+    config = replace(config, minutes=30.0, shoppers=2, newcomers=True, returning=1.0)
+    async with running(config, clock) as task:
+        await until(clock, task.done, limit_s=4000.0, step_s=5.0)
+
+    events = read_handset_events(config.run_dir)
+    assert len(api.handsets) == 2
+    for handset_id in api.handsets:
+        came = [
+            e.at_s for e in events if isinstance(e, EnteredStore) and e.handset_id == handset_id
+        ]
+        went = [e.at_s for e in events if isinstance(e, LeftStore) and e.handset_id == handset_id]
+        assert len(came) > 1
+        absent_s = [next_s - left_s for left_s, next_s in zip(went, came[1:], strict=False)]
+        assert min(absent_s) > GONE_AFTER_S
+
+
+async def test_apple_refuses_the_key_for_the_time_it_is_told_to(
+    config: SimulatorConfig, api: HandsetApi, clock: VirtualClock
+) -> None:
+    config = replace(config, minutes=2.0, refused_keys=((20.0, 40.0),))
+    async with running(config, clock):
+        ready = await until_ready(config, clock)
+        await until(clock, (config.run_dir / OPEN_FILE).exists)
+        opens_at_s = json.loads((config.run_dir / OPEN_FILE).read_text())["opens_at_s"]
+        target_of = {
+            one["push_target"]["platform"]: one["push_target"]["value"]
+            for one in api.handsets.values()
+        }
+        statuses = []
+        for after_s in (10.0, 30.0, 50.0):
+            await clock.advance(opens_at_s + after_s - clock.now().timestamp())
+            statuses.append(
+                [
+                    await send(config, ready["fcm_url"], target_of[platform], clock)
+                    for platform in ("ios", "android")
+                ]
+            )
+        await clock.advance(2.0)
+
+    assert statuses == [[200, 200], [401, 200], [200, 200]]
+    judged = read_pushes(config.run_dir)
+    assert [one.accepted for one in judged] == [True, True, False, True, True, True]
+    assert [one.trouble for one in judged if one.trouble] == ["THIRD_PARTY_AUTH"]
+    assert {one.handset_id for one in judged} <= set(api.handsets)
+    assert {one.decision_id for one in judged} == {"d1"}
 
 
 async def test_cancelling_stops_everything_at_once(

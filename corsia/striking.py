@@ -1,0 +1,139 @@
+"""Letting the blows of a fault run fall, each at its time."""
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from sqlalchemy import select
+
+from corsia.blows import Blow, Planned
+from corsia.failing_servers import FailingRedis, FailingSql
+from corsia.rehearsal import Tell
+from corsia.relay import Relay
+from corsia.stack import Stack
+from db.connect import DATABASE_ERRORS
+from db.tables import outbox
+
+ENGINES: Final = ("engine-1", "engine-2")
+PUSHERS: Final = ("push-1", "push-2")
+# As FCM answers on a good day.
+FCM_DELAY_S: Final = 0.1
+# A push is made every ten seconds or so.
+AIM_WITHIN_S: Final = 30.0
+AIM_POLL_S: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """A blow that fell. over_s: unix seconds, when what was taken away was there again, or was
+    being started again."""
+
+    blow: Blow
+    over_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What can be struck."""
+
+    stack: Stack
+    relay: Relay
+    redis: FailingRedis
+    sql: FailingSql
+    gateway_ids: tuple[str, ...]
+    tell: Tell
+
+    def now_s(self) -> float:
+        return self.stack.clock.now().timestamp()
+
+    def say(self, sentence: str) -> None:
+        self.tell(f"{self.stack.clock.now():%H:%M:%S} {sentence}")
+
+
+async def strike(world: World, blows: Sequence[Planned], opens_at_s: float) -> Sequence[Struck]:
+    """Let all of them fall, each at its time; what came of it, in the order in which they ended."""
+    struck: list[Struck] = []
+    # Two at once would not be two, but one of them.
+    of_sql = asyncio.Lock()
+
+    async def fall(one: Planned) -> None:
+        await world.stack.clock.sleep(opens_at_s + one.at_s - world.now_s())
+        if one.blow in {Blow.SQL_LOCKED, Blow.SQL_GONE}:
+            async with of_sql:
+                struck.append(await _fall(world, one))
+        else:
+            struck.append(await _fall(world, one))
+
+    async with asyncio.TaskGroup() as falling:
+        for place, one in enumerate(blows):
+            falling.create_task(fall(one), name=f"blow {place} {one.blow}")
+    return struck
+
+
+async def _fall(world: World, planned: Planned) -> Struck:
+    """One blow, from its beginning to its end."""
+    lasts_s = planned.lasts_s
+    match planned.blow:
+        case Blow.ENGINE:
+            _kill(world, _one_of(ENGINES, planned))
+        case Blow.PUSH:
+            _kill(world, _one_of(PUSHERS, planned))
+        case Blow.SENDING:
+            await _until_sending(world)
+            for name in PUSHERS:
+                _kill(world, name)
+        case Blow.API:
+            _kill(world, "api")
+        case Blow.GATEWAY:
+            _kill(world, f"gateway-{_one_of(world.gateway_ids, planned)}")
+        case Blow.CUT:
+            world.say(f"gateway-{world.gateway_ids[0]} is cut off for {lasts_s:.0f} s")
+            world.relay.cut()
+            await world.stack.clock.sleep(lasts_s)
+            world.relay.mend()
+        case Blow.REDIS:
+            world.say("Redis is killed with -9; it starts again, empty")
+            await world.redis.kill_and_empty()
+        case Blow.SQL_LOCKED:
+            async with world.sql.locked():
+                world.say(f"SQL is locked for {lasts_s:.0f} s: nobody can write")
+                await world.stack.clock.sleep(lasts_s)
+        case Blow.SQL_GONE:
+            async with world.sql.gone():
+                world.say(f"SQL is gone for {lasts_s:.0f} s: nobody can read or write")
+                await world.stack.clock.sleep(lasts_s)
+        case Blow.KEY:
+            world.say(f"Apple refuses FCM's key for {lasts_s:.0f} s")
+            await world.stack.clock.sleep(lasts_s)
+        case _:
+            assert_never(planned.blow)
+    return Struck(planned.blow, world.now_s())
+
+
+def _one_of(names: Sequence[str], planned: Planned) -> str:
+    return names[int(planned.draw * len(names))]
+
+
+def _kill(world: World, name: str) -> None:
+    world.say(f"{name} is killed with -9")
+    world.stack.children.by_name[name].send_signal(signal.SIGKILL)
+
+
+async def _until_sending(world: World) -> None:
+    """Return while a push is in somebody's hands, or after AIM_WITHIN_S: at random a kill would
+    hardly ever fall between FCM's yes and the row that says so."""
+    clock = world.stack.clock
+    deadline_s = clock.monotonic_s() + AIM_WITHIN_S
+    leased = select(outbox.c.decision_id).where(outbox.c.state == "leased").limit(1)
+    while clock.monotonic_s() < deadline_s:
+        try:
+            async with world.stack.database.read() as tx:
+                if await tx.scalar(leased) is not None:
+                    break
+        except DATABASE_ERRORS:
+            pass  # another blow has taken it away
+        await clock.sleep(AIM_POLL_S)
+    # Half of the way to FCM and back is over.
+    await clock.sleep(FCM_DELAY_S / 2)

@@ -1,0 +1,114 @@
+"""A fault run: its sums, and a short one with real processes that are really killed."""
+
+import json
+from importlib import resources
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from corsia.audit import Audit, Breach, Promise
+from corsia.blows import Blow
+from corsia.chaos import ChaosReport, Recovery, recoveries
+from corsia.chaos_views import as_json, show
+from corsia.cli import main
+from corsia.striking import Struck
+from tests.corsia.test_up import corsia, processes_of
+
+GATEWAYS = 2
+
+
+def test_a_recovery_is_counted_from_the_end_of_the_blow_to_what_comes_next() -> None:
+    found = recoveries(
+        [Struck(Blow.SQL_GONE, 120.0), Struck(Blow.SQL_GONE, 220.0), Struck(Blow.ENGINE, 300.0)],
+        decided_s=[110.0, 121.0, 225.0],
+        accepted_s=[122.0, 223.0, 310.0],
+    )
+
+    assert found == [
+        Recovery(Blow.ENGINE, 1, None, None, 10.0, 10.0),
+        Recovery(Blow.SQL_GONE, 2, 5.0, 3.0, 3.0, 2.5),
+    ]
+
+
+@pytest.fixture
+def report() -> ChaosReport:
+    return ChaosReport(
+        audit=Audit(
+            outcomes={"held": 8, "delivered": 3, "expired": 1, "unaccounted for": 1},
+            reasons={"visit_cap": 8},
+            ends={("expired", "quota"): 1},
+            resent=1,
+            breaches=(Breach(Promise.NOT_SETTLED, ("d1", "phone-a"), "quota"),),
+        ),
+        recoveries=[Recovery(Blow.REDIS, 2, 1.25, 0.5, None, None)],
+        troubles={"QUOTA_EXCEEDED": 2},
+        accepted=4,
+        starts={"api": 2},
+        failed_calls=["POST /v1/me/events: 503"] * 2,
+        shoppers=5,
+        seconds=120.0,
+        sightings_lost=3,
+    )
+
+
+def test_the_report_is_shown_with_each_breach(
+    report: ChaosReport, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show(report, Console(width=120))
+    shown = capsys.readouterr().out
+
+    for words in (
+        "held", "visit_cap 8", "quota exceeded", "1.2 (0.5)", "never (never)", "api 2",
+        "violated: not settled: d1 phone-a quota", "2 x POST /v1/me/events: 503",
+    ):  # fmt: skip
+        assert words in shown
+    document = json.loads(json.dumps(as_json(report)))
+    assert document["decisions"] == 13
+    assert document["outcomes"]["unaccounted for"] == 1
+    assert document["violations"] == {
+        promise.value: int(promise is Promise.NOT_SETTLED) for promise in Promise
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--fault", "chaos", "--fast"], "without --recording, --fault cut and --fault chaos"),
+        (["--fault", "chaos", "--recording", "."], "plays the modelled store"),
+        (["--fault", "chaos", "--survey"], "without a survey"),
+        (["--sql", "postgres"], "goes with --fault chaos"),
+    ],
+)
+def test_what_a_fault_run_cannot_be_is_said_before_it(options: list[str], sentence: str) -> None:
+    done = CliRunner().invoke(main, ["rehearse", *options])
+
+    assert done.exit_code == 2
+    assert sentence in done.output
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("sql", ["sqlite", "postgres"])
+async def test_half_a_minute_of_everything_that_can_fail(tmp_path: Path, sql: str) -> None:
+    store, keep, out = tmp_path / "store.toml", tmp_path / "run", tmp_path / "out.json"
+    supermarket = resources.files("firmware_sim") / "stores" / "supermarket.toml"
+    start, *gateways = supermarket.read_text(encoding="utf-8").split("[[gateways]]")
+    store.write_text("[[gateways]]".join([start, *gateways[:GATEWAYS]]), encoding="utf-8")
+    async with corsia(
+        "rehearse", "--fault", "chaos", "--sql", sql, "--minutes", "0.5", "--shoppers", "6",
+        "--uncalibrated", "--store", str(store), "--keep", str(keep), "--json", str(out),
+    ) as process:  # fmt: skip
+        said, _ = await process.communicate()
+
+    assert process.returncode == 0, said.decode()
+    document = json.loads(out.read_text())
+    assert document["decisions"] > 0
+    assert document["outcomes"]["unaccounted for"] == 0
+    assert set(document["violations"].values()) == {0}
+    assert {one["blow"]: one["times"] for one in document["blows"]} == dict.fromkeys(Blow, 1)
+    starts = document["starts"]
+    assert starts["engine-1"] + starts["engine-2"] == 3
+    assert starts["push-1"] + starts["push-2"] == 5
+    assert starts["api"] == 2
+    assert processes_of(tmp_path) == []
