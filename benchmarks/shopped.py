@@ -10,16 +10,12 @@ from dataclasses import replace
 from datetime import datetime
 from heapq import nlargest
 
-import numpy as np
-
 from benchmarks.groceries import Visit
 from benchmarks.ranked import TOP
 from offers.baskets import BasketCounts, complements, counted, shares
-from offers.fading import Tally
-from offers.habits import Habit, after_basket, after_purchase, basket_share
-from offers.known import Known, Learnt, Profile
-from offers.neighbours import alike_log_odds
+from offers.known import Known, Learnt
 from offers.odds import log_odds, share_of
+from offers.profiling import Neighbourhood, Remembered
 from offers.relevance import Leanings
 from offers.situation import Browsed
 
@@ -31,8 +27,7 @@ class History:
 
     def __init__(self, households: Sequence[int], labels: Collection[str]) -> None:
         self.labels = sorted(labels)
-        self.habits: dict[int, dict[str, Habit]] = {one: {} for one in households}
-        self.baskets: dict[int, Tally] = {}
+        self.remembered: dict[int, Remembered] = {one: Remembered() for one in households}
         self.holding: Counter[str] = Counter()
         self.total = 0
         self._learnt = Learnt()
@@ -40,11 +35,7 @@ class History:
 
     def add(self, visit: Visit) -> None:
         """One more basket."""
-        habits = self.habits[visit.household]
-        for label in visit.labels:
-            habits[label] = after_purchase(habits.get(label), visit.at)
-        known = self.baskets.get(visit.household)
-        self.baskets[visit.household] = after_basket(known, visit.at)
+        self.remembered[visit.household].bought(visit.labels, visit.at)
         self.holding.update(visit.labels)
         self.total += 1
 
@@ -53,20 +44,9 @@ class History:
         every = {label: self.holding[label] for label in self.labels}
         of_all = shares(BasketCounts(self.total, every, {}))
         self._learnt = replace(self._learnt, shares=of_all)
-        matrix = np.array(
-            [
-                [
-                    basket_share(habits.get(label), self.baskets.get(one), of_all[label], now)
-                    for label in self.labels
-                ]
-                for one, habits in self.habits.items()
-            ]
-        )
-        found = alike_log_odds(matrix, np.array([of_all[label] for label in self.labels]))
-        self._alike = {
-            one: dict(zip(self.labels, row.tolist(), strict=True))
-            for one, row in zip(self.habits, found, strict=True)
-        }
+        profiles = [one.profile for one in self.remembered.values()]
+        found = Neighbourhood(of_all, profiles, now).alike(profiles, range(len(profiles)))
+        self._alike = dict(zip(self.remembered, found, strict=True))
 
     def learn_complements(self, baskets: Iterable[Collection[str]]) -> None:
         """What goes with what, from these baskets."""
@@ -74,14 +54,8 @@ class History:
 
     def known(self, household: int) -> Known:
         """What the engine would be given of this household."""
-        return Known(
-            Profile(
-                baskets=self.baskets.get(household),
-                habits=self.habits[household],
-                alike=self._alike.get(household, {}),
-            ),
-            self._learnt,
-        )
+        alike = self._alike.get(household, {})
+        return Known(replace(self.remembered[household].profile, alike=alike), self._learnt)
 
 
 # Ranks the labels for one household at one moment, with this in the cart.
@@ -111,7 +85,7 @@ def by_recency(
     history: History, household: int, _now: datetime, cart: Collection[str]
 ) -> list[str]:
     """What the household bought last; what is equally recent by popularity."""
-    habits, holding = history.habits[household], history.holding
+    habits, holding = history.remembered[household].habits, history.holding
 
     def key(label: str) -> tuple[float, int]:
         habit = habits.get(label)
@@ -124,7 +98,7 @@ def by_own_frequency(
     history: History, household: int, _now: datetime, cart: Collection[str]
 ) -> list[str]:
     """What most baskets of the household held; what is equally frequent by popularity."""
-    habits, holding = history.habits[household], history.holding
+    habits, holding = history.remembered[household].habits, history.holding
 
     def key(label: str) -> tuple[int, int]:
         habit = habits.get(label)

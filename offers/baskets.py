@@ -43,17 +43,33 @@ class Association:
     lift: float
 
 
-def counted(baskets: Iterable[Collection[str]]) -> BasketCounts:
-    """The counts of these baskets; within one basket a category counts once."""
-    single: Counter[str] = Counter()
-    pairs: Counter[tuple[str, str]] = Counter()
-    total = 0
-    for basket in baskets:
+class Counting:
+    """Baskets being counted."""
+
+    def __init__(self) -> None:
+        self._baskets = 0
+        self._single: Counter[str] = Counter()
+        self._pairs: Counter[tuple[str, str]] = Counter()
+
+    def add(self, basket: Collection[str]) -> None:
+        """One more; within it a category counts once."""
         held = sorted(set(basket))
-        total += 1
-        single.update(held)
-        pairs.update(combinations(held, 2))
-    return BasketCounts(total, single, pairs)
+        self._baskets += 1
+        self._single.update(held)
+        self._pairs.update(combinations(held, 2))
+
+    @property
+    def counts(self) -> BasketCounts:
+        """Those so far."""
+        return BasketCounts(self._baskets, self._single, self._pairs)
+
+
+def counted(baskets: Iterable[Collection[str]]) -> BasketCounts:
+    """The counts of these baskets."""
+    counting = Counting()
+    for basket in baskets:
+        counting.add(basket)
+    return counting.counts
 
 
 def association(counts: BasketCounts, given: str, then: str) -> Association | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from offers.baskets import best_complement, complement_log_odds
+from offers.baskets import Association, best_complement, complement_log_odds
 from offers.fading import Tally, worth
 from offers.habits import basket_share, words
 from offers.known import Known, Opinion, Profile
@@ -78,27 +78,31 @@ def look_parts(looks: Iterable[tuple[str, datetime]], now: datetime) -> tuple[Pa
     return _look_part(in_app, MAX_LOOKS), _look_part(on_list, MAX_LIST)
 
 
-def category_parts(
-    known: Known, category: str, cart: Collection[str], now: datetime
-) -> tuple[Part, ...]:
+def category_gain(known: Known, category: str, cart: Collection[str], now: datetime) -> float:
     """What purchases, standing at the shelf, similar shoppers and the cart add for one category.
 
     cart: the categories in it now. Without a share of all baskets for the category, purchases and
     similar shoppers cannot be weighed and add nothing.
     """
-    profile = known.profile
-    parts: list[Part] = []
-    share = known.learnt.shares.get(category)
-    if share is not None:
-        parts.extend(_buying_parts(profile, category, share, now))
-    dwelt = profile.dwelt.get(category)
-    if dwelt is not None:
-        stood = worth(dwelt, now, DWELL_HALF_LIFE_S) / DWELL_SCALE_S
-        parts.append(_part(min(stood, MAX_DWELL), "this shelf may interest you"))
-    found = best_complement(cart, category, known.learnt.complements) if cart else None
-    if found is not None:
-        parts.append(_part(complement_log_odds(found), f"it goes with {found.given} in your cart"))
-    return tuple(parts)
+    bought, alike, dwelt, called = _gains(known, category, cart, now)
+    return bought + alike + dwelt + (complement_log_odds(called) if called else 0.0)
+
+
+def category_parts(
+    known: Known, category: str, cart: Collection[str], now: datetime
+) -> tuple[Part, ...]:
+    """The signs that make up `category_gain`, with their words."""
+    bought, alike, dwelt, called = _gains(known, category, cart, now)
+    habit = known.profile.habits.get(category)
+    parts = [
+        _part(bought, words(habit) if habit else None),
+        _part(alike, "shoppers with baskets like yours buy it"),
+        _part(dwelt, "this shelf may interest you"),
+    ]
+    if called is not None:
+        given = known.learnt.names.get(called.given, called.given)
+        parts.append(_part(complement_log_odds(called), f"it goes with {given} in your cart"))
+    return tuple([part for part in parts if part.log_odds])
 
 
 def stated_on(profile: Profile, categories: Collection[str]) -> Opinion | None:
@@ -111,19 +115,27 @@ def stated_on(profile: Profile, categories: Collection[str]) -> Opinion | None:
     return Opinion.WANTED if said else None
 
 
-def _buying_parts(
-    profile: Profile, category: str, share: float, now: datetime
-) -> tuple[Part, Part]:
-    """Similar shoppers set what to expect of a household; its own baskets move it from there. So
-    the two together are the log-odds of the household's own share over those of all baskets."""
-    alike = max(-MAX_ALIKE, min(MAX_ALIKE, profile.alike.get(category, 0.0)))
-    expected = log_odds(share) + alike
-    habit = profile.habits.get(category)
-    own = log_odds(basket_share(habit, profile.baskets, share_of(expected), now)) - expected
-    return (
-        _part(max(MIN_BOUGHT, min(MAX_BOUGHT, own)), words(habit) if habit else None),
-        _part(alike, "shoppers with baskets like yours buy it"),
-    )
+def _gains(
+    known: Known, category: str, cart: Collection[str], now: datetime
+) -> tuple[float, float, float, Association | None]:
+    """Own purchases, similar shoppers, standing at the shelf, and what in the cart calls for it.
+
+    Similar shoppers set what to expect of a household; its own baskets move it from there. So the
+    first two together are the log-odds of the household's own share over those of all baskets.
+    """
+    profile = known.profile
+    bought = alike = stood = 0.0
+    share = known.learnt.shares.get(category)
+    if share is not None:
+        alike = max(-MAX_ALIKE, min(MAX_ALIKE, profile.alike.get(category, 0.0)))
+        expected = log_odds(share) + alike
+        own = basket_share(profile.habits.get(category), profile.baskets, share_of(expected), now)
+        bought = max(MIN_BOUGHT, min(MAX_BOUGHT, log_odds(own) - expected))
+    dwelt = profile.dwelt.get(category)
+    if dwelt is not None:
+        stood = min(worth(dwelt, now, DWELL_HALF_LIFE_S) / DWELL_SCALE_S, MAX_DWELL)
+    called = best_complement(cart, category, known.learnt.complements) if cart else None
+    return bought, alike, stood, called
 
 
 def _look_part(gains: Mapping[str, float], most: float) -> Part:

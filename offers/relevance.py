@@ -1,6 +1,7 @@
 """How well an offer fits this shopper at this shelf, in cents, and why, in words.
 
-P(response) x margin x need - fatigue. The signs add up in log-odds (`offers.interests`).
+P(response) x margin x need - fatigue. The signs add up in log-odds (`offers.interests`); what was
+seen of a campaign moves the P(response) that they make (`offers.learning`).
 """
 
 import math
@@ -13,9 +14,18 @@ from typing import Final
 
 from offers.campaign import Campaign
 from offers.habits import need
-from offers.interests import WANTED_LOG_ODDS, Part, category_parts, look_parts, stated_on
+from offers.interests import (
+    WANTED_LOG_ODDS,
+    Part,
+    category_gain,
+    category_parts,
+    look_parts,
+    stated_on,
+)
 from offers.known import NOTHING_KNOWN, Known, Opinion, Profile
+from offers.learning import Rival, Warmth, belief_of, warmth_of
 from offers.odds import share_of
+from offers.pressure import WEEK
 from offers.situation import Browsed, Situation
 from shoppers.consent import Purpose
 
@@ -47,9 +57,6 @@ class Leaning:
     because: tuple[str, ...]  # the strongest first
 
 
-_NOTHING: Final[tuple[float, str, tuple[Part, ...]]] = (0.0, "", ())
-
-
 class Leanings:
     """What the signs say of any categories, for one shopper at one moment.
 
@@ -62,15 +69,15 @@ class Leanings:
         self._looks: defaultdict[str, list[tuple[str, datetime]]] = defaultdict(list)
         for look in looks:
             self._looks[look.category].append((look.kind, look.at))
-        self._categories: dict[str, tuple[float, str, tuple[Part, ...]]] = {}
-        self._seen: dict[tuple[str, ...], tuple[float, tuple[Part, ...]]] = {(): (0.0, ())}
+        self.looked_at: Final = frozenset(self._looks)
+        self._gains: dict[str, float] = {}
+        self._seen: dict[tuple[str, ...], tuple[Part, ...]] = {(): ()}
 
     def strength(self, categories: AbstractSet[str]) -> tuple[float, float]:
         """`log_odds_gain` and `need` of the leaning, without its words."""
-        gain, best, _ = self._best(categories)
-        if not self._looks.keys().isdisjoint(categories):
-            said, _ = self._looked_at(categories)
-            gain += said
+        best, gain = self.best(categories)
+        if not self.looked_at.isdisjoint(categories):
+            gain += sum(part.log_odds for part in self._look_parts(categories))
         return min(gain, MAX_LOG_ODDS_GAIN), need(self._known.profile.habits.get(best), self._now)
 
     def of(self, categories: AbstractSet[str]) -> Leaning:
@@ -79,34 +86,49 @@ class Leanings:
         An offer for several categories is judged by the one that fits best: a person who buys pasta
         every week is not put off by the rice beside it.
         """
-        _, _, parts = self._best(categories)
-        _, said = self._looked_at(categories)
-        telling = sorted((*said, *parts), key=lambda part: -part.log_odds)
-        because = tuple(part.because for part in telling if part.because)
-        return Leaning(*self.strength(categories), because)
+        return Leaning(*self.strength(categories), self.because(categories))
 
-    def _best(self, categories: AbstractSet[str]) -> tuple[float, str, tuple[Part, ...]]:
-        """What is not looking in the app, of the category that it says most for."""
-        best = _NOTHING
+    def because(self, categories: AbstractSet[str]) -> tuple[str, ...]:
+        """The words of the leaning."""
+        best, _ = self.best(categories)
+        parts = category_parts(self._known, best, self._cart, self._now)
+        telling = sorted((*self._look_parts(categories), *parts), key=lambda part: -part.log_odds)
+        return tuple([part.because for part in telling if part.because])
+
+    def best(self, categories: AbstractSet[str]) -> tuple[str, float]:
+        """The category that most is said for, looking in the app aside, and how much. Of none
+        nothing is said."""
+        best, most = "", 0.0
         for category in categories:
-            found = self._categories.get(category)
-            if found is None:
-                parts = category_parts(self._known, category, self._cart, self._now)
-                found = sum(part.log_odds for part in parts), category, parts
-                self._categories[category] = found
-            gain = found[0]
-            if best is _NOTHING or gain > best[0] or (gain == best[0] and category < best[1]):
-                best = found
-        return best
+            gain = self._gains.get(category)
+            if gain is None:
+                gain = category_gain(self._known, category, self._cart, self._now)
+                self._gains[category] = gain
+            if not best or gain > most or (gain == most and category < best):
+                best, most = category, gain
+        return best, most
 
-    def _looked_at(self, categories: AbstractSet[str]) -> tuple[float, tuple[Part, ...]]:
+    def _look_parts(self, categories: AbstractSet[str]) -> tuple[Part, ...]:
         names = tuple(sorted([name for name in categories if name in self._looks]))
         known = self._seen.get(names)
         if known is None:
             looks = [look for name in names for look in self._looks[name]]
-            parts = look_parts(looks, self._now)
-            known = self._seen[names] = sum(part.log_odds for part in parts), parts
+            known = self._seen[names] = look_parts(looks, self._now)
         return known
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """What the score says of some categories. worth: response x need."""
+
+    response: float
+    need: float
+    worth: float
+    context: Warmth
+
+
+# For what is unwanted.
+_UNFIT: Final = _Fit(0.0, 0.0, 0.0, Warmth.COLD)
 
 
 class Fitting:
@@ -119,20 +141,38 @@ class Fitting:
     def __init__(self, situation: Situation, known: Known = NOTHING_KNOWN) -> None:
         looks: Sequence[Browsed] = situation.browsed
         self._profile = known.profile
+        self._learning = known.learning
         if Purpose.PROFILING not in situation.shopper.consents:
             looks, known = (), Known(Profile(stated=known.profile.stated))
         self._leanings = Leanings(looks, known, situation.now)
-        self._worths: dict[frozenset[str], float] = {}
-        self._fatigue_cents = FATIGUE_CENTS * situation.pressure.sent_last_7_days
+        self._fits: dict[AbstractSet[str], _Fit] = {}
+        self._fits_alone: dict[str, _Fit] = {}
+        self._fatigue_cents = FATIGUE_CENTS * situation.pressure.since(situation.now - WEEK)
 
     def expected_cents(self, campaign: Campaign) -> float:
-        """The expected margin of sending, in cents."""
-        categories = campaign.categories
-        worth = self._worths.get(categories)
-        if worth is None:
-            worth = self._worths[categories] = self._worth(categories)
+        """The expected margin of sending, in cents, by all that is known."""
+        fit = self._fit(campaign.categories)
         offer = campaign.offer
+        worth, tried = fit.worth, self._learning.get(campaign.campaign_id)
+        if tried is not None and fit.context in tried and worth:
+            worth = belief_of(fit.response, tried[fit.context]).mean * fit.need
         return worth * (offer.margin_cents - offer.cost_cents) - self._fatigue_cents
+
+    def rival(self, campaign: Campaign) -> Rival:
+        """The campaign as `offers.learning.drawn` takes it. Not for what is unwanted."""
+        fit = self._fit(campaign.categories)
+        tried = self._learning.get(campaign.campaign_id, {}).get(fit.context)
+        offer = campaign.offer
+        return Rival(
+            campaign.campaign_id,
+            belief_of(fit.response, tried),
+            fit.need * (offer.margin_cents - offer.cost_cents),
+            self._fatigue_cents,
+        )
+
+    def context(self, campaign: Campaign) -> Warmth:
+        """How keen the score takes the shopper to be: what a response is counted under."""
+        return self._fit(campaign.categories).context
 
     def because(self, campaign: Campaign) -> tuple[str, ...]:
         """The reasons a shopper may read."""
@@ -140,17 +180,33 @@ class Fitting:
         if opinion is Opinion.UNWANTED:
             return (_UNWANTED,)
         said = (_WANTED,) if opinion is Opinion.WANTED else ()
-        return (_NEAR, *said, *self._leanings.of(campaign.categories).because)
+        return (_NEAR, *said, *self._leanings.because(campaign.categories))
 
-    def _worth(self, categories: frozenset[str]) -> float:
-        """P(response) x need; nothing for what is unwanted."""
-        opinion = stated_on(self._profile, categories)
+    def _fit(self, categories: AbstractSet[str]) -> _Fit:
+        fit = self._fits.get(categories)
+        if fit is None:
+            fit = self._fits[categories] = self._new_fit(categories)
+        return fit
+
+    def _new_fit(self, categories: AbstractSet[str]) -> _Fit:
+        opinion = stated_on(self._profile, categories) if self._profile.stated else None
         if opinion is Opinion.UNWANTED:
-            return 0.0
+            return _UNFIT
+        if opinion is None and self._leanings.looked_at.isdisjoint(categories):
+            # Nearly always: then it is as if the offer were for its best category alone.
+            best, _ = self._leanings.best(categories)
+            fit = self._fits_alone.get(best)
+            if fit is None:
+                alone = frozenset((best,)) if best else frozenset()
+                fit = self._fits_alone[best] = _fit_of(*self._leanings.strength(alone))
+            return fit
         gain, needed = self._leanings.strength(categories)
-        if opinion is Opinion.WANTED:
-            gain = max(gain, WANTED_LOG_ODDS)
-        return share_of(_BASE_LOG_ODDS + gain) * needed
+        return _fit_of(max(gain, WANTED_LOG_ODDS) if opinion is Opinion.WANTED else gain, needed)
+
+
+def _fit_of(gain: float, needed: float) -> _Fit:
+    response = share_of(_BASE_LOG_ODDS + gain)
+    return _Fit(response, needed, response * needed, warmth_of(gain))
 
 
 def interest_level(looks: Sequence[Browsed], known: Known, category: str, now: datetime) -> float:
