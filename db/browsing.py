@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import String, bindparam, cast, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db import profiles
 from db.connect import insert_once
 from db.tables import browsing, decisions
 from offers.relevance import SAID_WITHOUT_PROFILE
@@ -17,8 +18,9 @@ from offers.situation import Browsed
 KEPT: Final = timedelta(days=365)
 # More than this much recent browsing changes no decision.
 RECENT_MAX: Final = 100
-# What a decision notes of browsing when there was none: a count, or in older rows a list.
-_NOTHING_BROWSED: Final = ("0", "[]")
+# What a decision notes that rests on a profile: how much was looked at, and how keen the shopper
+# was taken to be.
+_OF_PROFILE: Final = frozenset({"browsed", "context"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,25 +89,20 @@ async def last_looks(
 
 
 async def forget_browsing(tx: AsyncConnection, shopper_id: str) -> None:
-    """Profiling consent was withdrawn: what was looked at is deleted, also from the decisions that
-    saw it, with the words that told of it; what else they saw remains their reason."""
+    """Profiling consent was withdrawn: what was looked at and the profile are deleted, and from the
+    decisions whatever told of them; what else they saw remains their reason."""
     await tx.execute(delete(browsing).where(browsing.c.shopper_id == shopper_id))
-    browsed = cast(decisions.c.seen["browsed"].as_string(), String)
+    await profiles.forget(tx, shopper_id)
     rows = await tx.execute(
         select(decisions.c.id, decisions.c.seen, decisions.c.weighed).where(
-            decisions.c.shopper_id == shopper_id, browsed.not_in(_NOTHING_BROWSED)
+            decisions.c.shopper_id == shopper_id
         )
     )
     scrubbed = [
-        {
-            "decision_id": row.id,
-            "rest": {k: v for k, v in row.seen.items() if k != "browsed"},
-            "scrubbed": [
-                {**one, "relevance": [w for w in one["relevance"] if w in SAID_WITHOUT_PROFILE]}
-                for one in row.weighed
-            ],
-        }
+        {"decision_id": row.id, "rest": seen, "scrubbed": weighed}
         for row in rows
+        for seen, weighed in [(_without_profile(row.seen), [_said(one) for one in row.weighed])]
+        if (seen, weighed) != (row.seen, row.weighed)
     ]
     if scrubbed:
         await tx.execute(
@@ -114,3 +111,15 @@ async def forget_browsing(tx: AsyncConnection, shopper_id: str) -> None:
             .values(seen=bindparam("rest"), weighed=bindparam("scrubbed")),
             scrubbed,
         )
+
+
+def _without_profile(seen: dict[str, Any]) -> dict[str, Any]:
+    """That nothing was looked at may stay: it tells of nothing."""
+    return {name: value for name, value in seen.items() if not (name in _OF_PROFILE and value)}
+
+
+def _said(weighed: dict[str, Any]) -> dict[str, Any]:
+    """What was weighed of one campaign, without what rests on a profile."""
+    words = [word for word in weighed["relevance"] if word in SAID_WITHOUT_PROFILE]
+    rest = {name: value for name, value in weighed.items() if name not in _OF_PROFILE}
+    return {**rest, "relevance": words}

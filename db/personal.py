@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.learnt_tables import profiles, stated
 from db.tables import (
     browsing,
     consents,
@@ -40,6 +41,8 @@ async def export_shopper(tx: AsyncConnection, shopper_id: str) -> dict[str, list
         "push_targets": select(push_targets).where(push_targets.c.handset_id.in_(own_handsets)),
         "consents": select(consents).where(consents.c.shopper_id == shopper_id),
         "browsing": select(browsing).where(browsing.c.shopper_id == shopper_id),
+        "profiles": select(profiles).where(profiles.c.shopper_id == shopper_id),
+        "stated": select(stated).where(stated.c.shopper_id == shopper_id),
         "visits": select(visits).where(visits.c.shopper_id == shopper_id),
         "zone_visits": select(zone_visits).where(zone_visits.c.visit_id.in_(own_visits)),
         "decisions": select(decisions).where(decisions.c.shopper_id == shopper_id),
@@ -63,7 +66,7 @@ async def export_shopper(tx: AsyncConnection, shopper_id: str) -> dict[str, list
 
 async def erase_due(tx: AsyncConnection, now: datetime) -> int:
     """Delete every row about a person that has been kept long enough; how many shoppers went."""
-    for table in (browsing, decisions, visits, survey_walks, purchases, member_codes):
+    for table in (browsing, profiles, decisions, visits, survey_walks, purchases, member_codes):
         await tx.execute(delete(table).where(table.c.erase_after <= now))
     await tx.execute(delete(refresh_tokens).where(refresh_tokens.c.expires_at <= now))
     gone = await tx.execute(delete(shoppers).where(shoppers.c.erase_after <= now))

@@ -1,5 +1,5 @@
-"""What is done by the clock rather than by an event: erasing what has been kept long enough, and
-calibrating gateways at night."""
+"""What is done by the clock rather than by an event: erasing what has been kept long enough,
+calibrating gateways and learning at night."""
 
 import asyncio
 import logging
@@ -11,6 +11,7 @@ from db import gateway_links, gateway_radios
 from db.connect import DATABASE_ERRORS, Database, open_database
 from db.personal import erase_due
 from engine.calibrate import calibrate_due
+from engine.learn import learn_if_due
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +19,8 @@ EVERY_S: Final = 3_600.0
 # A new store is calibrated minutes after its gateways began to hear each other; otherwise one look
 # at each store's last calibration.
 CALIBRATE_EVERY_S: Final = 60.0
+# A look at when it was done last; a new system learns with its first purchases, within a day.
+LEARN_EVERY_S: Final = 600.0
 
 
 async def run_jobs(settings: Settings, clock: Clock) -> None:
@@ -25,6 +28,7 @@ async def run_jobs(settings: Settings, clock: Clock) -> None:
     async with open_database(settings.sql_url) as database, asyncio.TaskGroup() as tasks:
         tasks.create_task(_erase(database, clock), name="retention")
         tasks.create_task(_calibrate(database, clock), name="calibration")
+        tasks.create_task(_learn(database, clock), name="learning")
 
 
 async def _erase(database: Database, clock: Clock) -> None:
@@ -47,3 +51,12 @@ async def _calibrate(database: Database, clock: Clock) -> None:
         except DATABASE_ERRORS as error:
             log.warning("stores not calibrated", extra={"why": type(error).__name__})
         await clock.sleep(CALIBRATE_EVERY_S)
+
+
+async def _learn(database: Database, clock: Clock) -> None:
+    while True:
+        try:
+            await learn_if_due(database, clock)
+        except DATABASE_ERRORS as error:
+            log.warning("not learnt", extra={"why": type(error).__name__})
+        await clock.sleep(LEARN_EVERY_S)

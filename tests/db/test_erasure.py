@@ -8,10 +8,12 @@ from sqlalchemy import func, select
 
 from beacons.survey_walk import Tap
 from config.clock import VirtualClock
-from db import browsing, consents, handsets, receipts, surveys, tokens, visits
+from db import browsing, consents, handsets, profiles, receipts, surveys, tokens, visits
 from db.browsing import BrowsingEvent
 from db.connect import Database
+from db.learnt_tables import campaign_odds, categories, learnt, products, shelves
 from db.personal import erase_due, export_shopper
+from db.profiles import Made
 from db.purchases import ReceiptLine, TillReceipt, add_receipt, member_code
 from db.receipts import Receipt
 from db.schema import metadata
@@ -39,13 +41,15 @@ from db.tables import (
     surveys as surveys_table,
 )
 from db.worth_tables import campaign_worth, control_salts, tills, trials, worth_days
+from offers.fading import Tally
+from offers.known import Opinion, Profile
 from shoppers.consent import Purpose
 from tests.db.rows import STORE, a_person, a_send, a_store
 
 ABOUT_NOBODY = {
     stores, gateways, gateway_codes, gateway_progress, gateway_links, gateway_radios, campaigns,
     surveys_table, catalogue_version, stops, control_salts, tills, trials, campaign_worth,
-    worth_days,
+    worth_days, learnt, campaign_odds, categories, products, shelves,
 }  # fmt: skip
 TARGET = "fid-of-this-person"
 
@@ -60,6 +64,9 @@ async def _whole_person(database: Database, clock: VirtualClock, target: str) ->
         await tokens.issue(tx, person.handset_id, now + timedelta(days=180), f"family-{target}")
         event = BrowsingEvent(f"event-{target}", "viewed", "pasta", None, now)
         await browsing.add_browsing(tx, person.shopper_id, [event], now)
+        made = Made(Profile(dwelt={"pasta": Tally(60.0, now)}), now + timedelta(days=365))
+        assert await profiles.keep(tx, {person.shopper_id: made}, now, now) == 1
+        await profiles.state(tx, person.shopper_id, {"pasta": Opinion.WANTED}, now)
         decision_id = await a_send(tx, person, now)
         receipt = Receipt(f"receipt-{target}", decision_id, "opened", now)
         await receipts.add_receipts(tx, person.handset_id, [receipt])
@@ -148,15 +155,16 @@ async def test_what_has_been_kept_long_enough_goes_and_nothing_sooner(
     async def erased_after(days: int) -> tuple[int, list[int]]:
         async with database.begin() as tx:
             gone = await erase_due(tx, start + timedelta(days=days))
-        names = ("refresh_tokens", "browsing", "decisions", "visits", "zone_visits", "shoppers")
+        names = ("refresh_tokens", "browsing", "decisions", "visits", "zone_visits", "profiles",
+                 "shoppers")  # fmt: skip
         return gone, await _count(database, *names)
 
-    assert await erased_after(179) == (0, [1, 1, 1, 1, 1, 1])
-    assert await erased_after(180) == (0, [0, 1, 1, 1, 1, 1])
-    assert await erased_after(364) == (0, [0, 1, 1, 1, 1, 1])
-    assert await erased_after(365) == (0, [0, 0, 0, 0, 0, 1])
-    assert await erased_after(729) == (0, [0, 0, 0, 0, 0, 1])
-    assert await erased_after(730) == (1, [0, 0, 0, 0, 0, 0])
+    assert await erased_after(179) == (0, [1, 1, 1, 1, 1, 1, 1])
+    assert await erased_after(180) == (0, [0, 1, 1, 1, 1, 1, 1])
+    assert await erased_after(364) == (0, [0, 1, 1, 1, 1, 1, 1])
+    assert await erased_after(365) == (0, [0, 0, 0, 0, 0, 0, 1])
+    assert await erased_after(729) == (0, [0, 0, 0, 0, 0, 0, 1])
+    assert await erased_after(730) == (1, [0, 0, 0, 0, 0, 0, 0])
     assert await _count(database, "consents", "stores", "campaigns") == [len(Purpose), 1, 1]
 
 

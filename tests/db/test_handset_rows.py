@@ -280,7 +280,9 @@ async def test_withdrawn_profiling_takes_the_words_that_told_of_it(
 ) -> None:
     await a_store(database, clock.now())
     words = ["you are near it", "you viewed it in the app"]
-    weighed = [{"campaign_id": "pasta", "score": 4.0, "against": [], "relevance": words}]
+    weighed = [
+        {"campaign_id": "pasta", "score": 4.0, "against": [], "relevance": words, "context": "keen"}
+    ]
     async with database.begin() as tx:
         person = await a_person(tx, clock.now())
         for browsed in (0, 1):
@@ -293,5 +295,6 @@ async def test_withdrawn_profiling_takes_the_words_that_told_of_it(
         await browsing.forget_browsing(tx, person.shopper_id)
         rows = (await tx.execute(select(decisions).where(decisions.c.zone_id == "aisle-7"))).all()
 
-    left = {tuple(row.weighed[0]["relevance"]) for row in rows if "browsed" not in row.seen}
-    assert left == {("you are near it",)}
+    assert [row.weighed[0]["relevance"] for row in rows] == [["you are near it"]] * 2
+    assert sorted("context" in row.weighed[0] for row in rows) == [False, False]
+    assert sorted(row.seen.get("browsed", -1) for row in rows) == [-1, 0]
