@@ -9,7 +9,9 @@ from beacons.floor import Part, PlanFault, plan_faults
 from beacons.store_plan import StorePlan, connector_faults
 from corsia.plan_models import PARTS, FilePart
 from corsia.yaml_lines import Document, Fault, Loc, Place
+from offers.attribution import Window
 from offers.campaign import Campaign
+from offers.creative_lint import Severity, lint
 
 _Seen = dict[str, Place | None]
 
@@ -99,14 +101,35 @@ def campaign_faults(
     if campaign.valid_until <= campaign.valid_from:
         yield document.fault((*loc, "valid_until"), "must be later than valid_from")
     for number, span in enumerate(campaign.hours):
-        if span.end <= span.start:
-            what = "must be later than start; write a span over midnight as two"
+        if span.end == span.start:
+            what = "must be another time than start; a whole day is 00:00 to 24:00"
             yield document.fault((*loc, "hours", number, "end"), what)
+    if (wrong := campaign.offer.benefit.fault()) is not None:
+        yield document.fault((*loc, "benefit"), f"a benefit {wrong}")
+    locales = [creative.locale.lower() for creative in campaign.offer.creatives]
+    for number, locale in enumerate(locales):
+        if locale in locales[:number]:
+            yield document.fault((*loc, "creatives", number, "locale"), "is there already")
+    if campaign.goal is Window.BASKET and campaign.goal_within_min is not None:
+        what = "is for the goals shelf and return; a basket is of the same visit"
+        yield document.fault((*loc, "goal_within_min"), what)
+    yield from creative_findings(campaign, Severity.FAULT, loc, document)
     here = {store.store_id: store for store in stores}
     # Of other stores, imported before or beside this file, nothing is known here: plan_clashes.
     if campaign.store_ids and campaign.store_ids <= here.keys():
         named = [here[store_id] for store_id in sorted(campaign.store_ids)]
         yield from unknown_zones(campaign, named, raw, loc, document)
+
+
+def creative_findings(
+    campaign: Campaign, severity: Severity, loc: Loc, document: Document
+) -> Iterable[Fault]:
+    """What the lint says of the campaign's texts, each where it stands."""
+    numbers = {creative.locale: number for number, creative in enumerate(campaign.offer.creatives)}
+    for finding in lint(campaign.offer):
+        if finding.severity is severity:
+            where = ("creatives", numbers[finding.locale]) if finding.locale else ()
+            yield document.fault((*loc, *where, finding.field), finding.sentence)
 
 
 def unknown_zones(

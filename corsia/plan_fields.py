@@ -6,12 +6,14 @@ from datetime import UTC, datetime, time
 from typing import Annotated, Final, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
 from pydantic_core import PydanticCustomError
 
 from offers.audience_text import parse
 from offers.audience_tokens import AudienceError
 from offers.audience_words import text_of
+from offers.campaign import LAST_WEEK
+from offers.creative import MAX_BODY, MAX_TITLE
 
 FORMAT_VERSION: Final = "1"
 ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -27,15 +29,27 @@ MAX_LEVEL: Final = 50
 MAX_LATITUDE_DEG: Final = 85
 # A million euros: past it somebody wrote something else than cents.
 MAX_CENTS: Final = 100_000_000
-# An FCM message carries at most 4,096 octets; title and body may take half in any script.
-MAX_TITLE: Final = 120
-MAX_BODY: Final = 400
+LOCALE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{1,8})*")
+# Of a handset's locale as the API takes it, and of the sends of a year.
+MAX_LOCALE: Final = 16
+MAX_DAYS: Final = 366
+# A year in minutes: nobody credits an offer for longer.
+MAX_MINUTES: Final = 366 * 1_440
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: Final[tuple[Weekday, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Week = Literal["1", "2", "3", "4", "5", "last"]
+# As `offers.campaign.Hours.weeks` counts them.
+WEEKS: Final[dict[Week, int]] = {"1": 1, "2": 2, "3": 3, "4": 4, "5": 5, "last": LAST_WEEK}
 # A day ends at 24:00, which `time` cannot say.
 END_OF_DAY: Final = "24:00"
 
 T = TypeVar("T")
+
+
+class Part(BaseModel):
+    """A mapping in the file: known keys only."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _fault(sentence: str) -> PydanticCustomError:
@@ -78,6 +92,18 @@ def _country(text: str) -> str:
 def _https(text: str) -> str:
     if re.fullmatch(r"https://[^\s/]+(/\S*)?", text) is None:
         raise _fault("an address must begin with https:// and hold no spaces")
+    return text
+
+
+def _deep_link(text: str) -> str:
+    if re.fullmatch(r"/\S*|https://[^\s/]+(/\S*)?", text) is None:
+        raise _fault("must begin with https://, or with / as a path of the app; no spaces")
+    return text
+
+
+def _locale(text: str) -> str:
+    if LOCALE.fullmatch(text) is None:
+        raise _fault("must be a language as handsets say it, such as it or de-CH")
     return text
 
 
@@ -164,7 +190,11 @@ TimeOfDay = Annotated[
 Tz = Annotated[str, AfterValidator(_tz)]
 Country = Annotated[str, AfterValidator(_country)]
 Body = Annotated[str, Field(max_length=MAX_BODY), AfterValidator(_lines)]
+DeepLink = Annotated[str, Field(max_length=500), AfterValidator(_deep_link)]
+Locale = Annotated[str, Field(max_length=MAX_LOCALE), AfterValidator(_locale)]
+Count = Annotated[int, Field(ge=1, le=1_000)]
 HttpsUrl = Annotated[str, Field(max_length=2_000), AfterValidator(_https)]
 Weekdays = Annotated[tuple[Weekday, ...], AfterValidator(_some)]
+Weeks = Annotated[tuple[Week, ...], AfterValidator(_no_repeats)]
 Audience = Annotated[str, AfterValidator(_audience)]
 Tags = Annotated[tuple[Line, ...], AfterValidator(_no_repeats)]

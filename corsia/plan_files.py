@@ -7,7 +7,6 @@ tests/corsia/plan_example.yaml.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,9 +15,17 @@ from pydantic import ValidationError
 
 from beacons.floor import FloorPlan, Polygon
 from beacons.store_plan import Connector, GeoAnchor, StorePlan
-from corsia.plan_checks import campaign_faults, explained, items, repeated_ids, store_faults
-from corsia.plan_fields import END_OF_DAY, FORMAT_VERSION, WEEKDAYS
-from corsia.plan_models import CampaignPart, FilePart, Part, StorePart
+from corsia.plan_campaigns import CampaignPart, Row, campaign_document, plain_number
+from corsia.plan_checks import (
+    campaign_faults,
+    creative_findings,
+    explained,
+    items,
+    repeated_ids,
+    store_faults,
+)
+from corsia.plan_fields import FORMAT_VERSION, Part
+from corsia.plan_models import FilePart, StorePart
 from corsia.yaml_lines import (
     MAX_BYTES,
     Document,
@@ -28,7 +35,8 @@ from corsia.yaml_lines import (
     YamlSyntaxError,
     load_document,
 )
-from offers.campaign import Campaign, Hours
+from offers.campaign import Campaign
+from offers.creative_lint import Severity
 
 P = TypeVar("P", bound=Part)
 
@@ -120,13 +128,26 @@ def examined(document: Document) -> Examined:
     return Examined(Plan(tuple(stores), tuple(campaigns), document), tuple(form), tuple(drawing))
 
 
+def creative_warnings(plan: Plan) -> list[Fault]:
+    """What is weak in the texts of its campaigns, with the lines of its file."""
+    if plan.document is None:
+        return []
+    return [
+        warning
+        for number, campaign in enumerate(plan.campaigns)
+        for warning in creative_findings(
+            campaign, Severity.WARNING, ("campaigns", number), plan.document
+        )
+    ]
+
+
 def write_plan(plan: Plan) -> str:
     """The plan as a file that `read_plan` reads back as the same values."""
     document: dict[str, object] = {"version": int(FORMAT_VERSION)}
     if plan.stores:
         document["stores"] = [_store_document(store) for store in plan.stores]
     if plan.campaigns:
-        document["campaigns"] = [_campaign_document(campaign) for campaign in plan.campaigns]
+        document["campaigns"] = [campaign_document(campaign) for campaign in plan.campaigns]
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
@@ -143,10 +164,6 @@ def _checked(
         return None
 
 
-class _Row(list[object]):
-    """A list written on one line."""
-
-
 class _Dumper(yaml.SafeDumper):
     """Lists set in below their key; rows on one line; no anchors."""
 
@@ -157,7 +174,7 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def _row(dumper: yaml.SafeDumper, row: _Row) -> yaml.Node:
+def _row(dumper: yaml.SafeDumper, row: Row) -> yaml.Node:
     return dumper.represent_sequence("tag:yaml.org,2002:seq", row, flow_style=True)
 
 
@@ -166,7 +183,7 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
-_Dumper.add_representer(_Row, _row)
+_Dumper.add_representer(Row, _row)
 _Dumper.add_representer(str, _text)
 
 
@@ -195,7 +212,7 @@ def _floor_document(floor: FloorPlan) -> dict[str, object]:
                 "name": zone.name,
                 "kind": zone.kind.value,
                 "priority": zone.priority,
-                **({"tags": _Row(sorted(zone.tags))} if zone.tags else {}),
+                **({"tags": Row(sorted(zone.tags))} if zone.tags else {}),
                 "polygon": _ring(zone.polygon),
             }
             for zone in floor.zones
@@ -203,9 +220,9 @@ def _floor_document(floor: FloorPlan) -> dict[str, object]:
         "gateways": [
             {
                 "gateway_id": place.gateway_id,
-                "x_m": _number(place.x_m),
-                "y_m": _number(place.y_m),
-                "z_m": _number(place.z_m),
+                "x_m": plain_number(place.x_m),
+                "y_m": plain_number(place.y_m),
+                "z_m": plain_number(place.z_m),
             }
             for place in floor.gateways
         ],
@@ -217,7 +234,7 @@ def _connector_document(connector: Connector) -> dict[str, object]:
         "connector_id": connector.connector_id,
         "kind": connector.kind.value,
         "ends": [
-            {"floor_id": end.floor_id, "x_m": _number(end.x_m), "y_m": _number(end.y_m)}
+            {"floor_id": end.floor_id, "x_m": plain_number(end.x_m), "y_m": plain_number(end.y_m)}
             for end in connector.ends
         ],
     }
@@ -225,58 +242,11 @@ def _connector_document(connector: Connector) -> dict[str, object]:
 
 def _anchor_document(anchor: GeoAnchor) -> dict[str, object]:
     return {
-        "longitude_deg": _number(anchor.longitude_deg),
-        "latitude_deg": _number(anchor.latitude_deg),
-        "bearing_deg": _number(anchor.bearing_deg),
+        "longitude_deg": plain_number(anchor.longitude_deg),
+        "latitude_deg": plain_number(anchor.latitude_deg),
+        "bearing_deg": plain_number(anchor.bearing_deg),
     }
 
 
-def _campaign_document(campaign: Campaign) -> dict[str, object]:
-    facts: dict[str, object] = {
-        "campaign_id": campaign.campaign_id,
-        "name": campaign.name,
-        "status": campaign.status.value,
-        "tier": campaign.tier.name.lower(),
-        "title": campaign.offer.title,
-        "body": campaign.offer.body,
-        "image_url": campaign.offer.image_url,
-        "margin_cents": campaign.offer.margin_cents,
-        "cost_cents": campaign.offer.cost_cents,
-        "store_ids": _Row(sorted(campaign.store_ids)),
-        "zone_ids": _Row(sorted(campaign.zone_ids)),
-        "zone_tags": _Row(sorted(campaign.zone_tags)),
-        "audience": campaign.audience or None,
-        "categories": _Row(sorted(campaign.categories)),
-        "valid_from": _instant(campaign.valid_from),
-        "valid_until": _instant(campaign.valid_until),
-        "hours": [_hours_document(span) for span in campaign.hours],
-        "budget_sends": campaign.budget_sends,
-        "control_share": _number(campaign.control_share),
-    }
-    return {key: value for key, value in facts.items() if value is not None and value != []}
-
-
-def _hours_document(span: Hours) -> dict[str, object]:
-    return {
-        "weekdays": _Row(WEEKDAYS[day] for day in sorted(span.weekdays)),
-        "start": _time_of_day(span.start),
-        "end": _time_of_day(span.end),
-    }
-
-
-def _time_of_day(moment: time) -> str:
-    if moment == time.max:
-        return END_OF_DAY
-    return moment.isoformat("auto" if moment.second or moment.microsecond else "minutes")
-
-
-def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _ring(polygon: Polygon) -> _Row:
-    return _Row(_Row(_number(m) for m in corner) for corner in polygon)
-
-
-def _number(value: float) -> float:
-    return int(value) if value == int(value) else value
+def _ring(polygon: Polygon) -> Row:
+    return Row(Row(plain_number(m) for m in corner) for corner in polygon)

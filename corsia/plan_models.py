@@ -2,37 +2,23 @@
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import Field, FiniteFloat
 
 from beacons.floor import FloorPlan, GatewayPlace, Zone, ZoneKind
 from beacons.store_plan import Connector, ConnectorEnd, ConnectorKind, GeoAnchor, StorePlan
+from corsia.plan_campaigns import BenefitPart, CampaignPart, CreativePart, HoursPart, LimitsPart
 from corsia.plan_fields import (
     MAX_LATITUDE_DEG,
     MAX_LEVEL,
-    WEEKDAYS,
-    Audience,
-    Body,
-    Cents,
     Country,
-    HttpsUrl,
     Id,
-    Ids,
-    Instant,
     Line,
     Metres,
+    Part,
     Ring,
     Tags,
-    TimeOfDay,
     Tz,
-    Weekdays,
 )
-from offers.campaign import Campaign, Hours, Offer, Status, Tier
-
-
-class Part(BaseModel):
-    """A mapping in the file: known keys only."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ZonePart(Part):
@@ -127,56 +113,6 @@ class StorePart(Part):
         )
 
 
-class HoursPart(Part):
-    start: TimeOfDay
-    end: TimeOfDay
-    weekdays: Weekdays = WEEKDAYS
-
-    def value(self) -> Hours:
-        return Hours(self.start, self.end, frozenset(WEEKDAYS.index(day) for day in self.weekdays))
-
-
-class CampaignPart(Part):
-    campaign_id: Id
-    name: Line
-    status: Status = Status.DRAFT
-    tier: Literal["recovery", "service", "personal", "generic"] = "generic"
-    title: Line
-    body: Body
-    image_url: HttpsUrl | None = None
-    margin_cents: Cents = 0
-    cost_cents: Cents = 0
-    store_ids: Ids = ()
-    zone_ids: Ids = ()
-    zone_tags: Tags = ()
-    audience: Audience = ""
-    categories: Tags = ()
-    valid_from: Instant
-    valid_until: Instant
-    hours: tuple[HoursPart, ...] = ()
-    budget_sends: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
-    control_share: Annotated[FiniteFloat, Field(ge=0, le=1)] = 0.1
-
-    def value(self) -> Campaign:
-        return Campaign(
-            campaign_id=self.campaign_id,
-            name=self.name,
-            offer=Offer(self.title, self.body, self.image_url, self.margin_cents, self.cost_cents),
-            zone_ids=frozenset(self.zone_ids),
-            zone_tags=frozenset(self.zone_tags),
-            valid_from=self.valid_from,
-            valid_until=self.valid_until,
-            store_ids=frozenset(self.store_ids),
-            audience=self.audience,
-            categories=frozenset(self.categories),
-            tier=Tier[self.tier.upper()],
-            status=self.status,
-            hours=tuple(hours.value() for hours in self.hours),
-            budget_sends=self.budget_sends,
-            control_share=self.control_share,
-        )
-
-
 class FilePart(Part):
     """The document. Stores and campaigns are checked one by one, so one hides no other's faults."""
 
@@ -196,4 +132,7 @@ PARTS: Final[dict[str, type[Part]]] = {
     "anchor": AnchorPart,
     "campaigns": CampaignPart,
     "hours": HoursPart,
+    "creatives": CreativePart,
+    "benefit": BenefitPart,
+    "limits": LimitsPart,
 }

@@ -2,7 +2,7 @@
 
 from calendar import monthrange
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime, time, timedelta
 from enum import IntEnum, StrEnum
 from typing import Final
@@ -92,6 +92,28 @@ class Benefit:
     take: int | None = None
     pay: int | None = None
     words: str | None = None
+
+    def fault(self) -> str | None:
+        """What is wrong with it, as the end of a sentence; None when it is sound."""
+        wanted = _FIELDS[self.kind]
+        said = {field.name for field in fields(self) if getattr(self, field.name) is not None}
+        said.remove("kind")
+        if said != wanted:
+            return f"of kind {self.kind.value} has {', '.join(sorted(wanted)) or 'nothing else'}"
+        if self.percent is not None and not 1 <= self.percent <= 100:
+            return "takes from 1 to 100 percent off"
+        if self.take is not None and self.pay is not None and not 0 < self.pay < self.take:
+            return "of kind multibuy has pay less than take"
+        return None
+
+
+_FIELDS: Final[dict[BenefitKind, frozenset[str]]] = {
+    BenefitKind.INFORMATION: frozenset(),
+    BenefitKind.PERCENT: frozenset({"percent"}),
+    BenefitKind.AMOUNT: frozenset({"amount_cents"}),
+    BenefitKind.MULTIBUY: frozenset({"take", "pay"}),
+    BenefitKind.OTHER: frozenset({"words"}),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,31 @@ from hypothesis import strategies as st
 
 from beacons.floor import FloorPlan, GatewayPlace, Zone, ZoneKind
 from beacons.store_plan import Connector, ConnectorEnd, ConnectorKind, GeoAnchor, StorePlan
-from corsia.plan_fields import MAX_BODY, MAX_TITLE
-from corsia.plan_files import Plan, PlanFileError, parse_plan, read_plan, write_plan
+from corsia.plan_files import (
+    Plan,
+    PlanFileError,
+    creative_warnings,
+    parse_plan,
+    read_plan,
+    write_plan,
+)
+from offers.attribution import Window
 from offers.audience_words import text_of
-from offers.campaign import Campaign, Hours, Offer, Status, Tier
+from offers.campaign import (
+    LAST_WEEK,
+    Benefit,
+    BenefitKind,
+    Campaign,
+    CampaignLimits,
+    Creative,
+    Hours,
+    Offer,
+    OnHolidays,
+    Status,
+    Tier,
+)
+from offers.creative import MAX_BODY, MAX_TITLE
+from offers.creative_lint import Severity, lint
 from tests.offers.audiences import audiences
 
 EXAMPLE = Path(__file__).with_name("plan_example.yaml")
@@ -95,6 +116,13 @@ def test_the_example_means_what_it_says() -> None:
                 "https://images.example/tortellini.jpg",
                 180,
                 100,
+                Benefit(BenefitKind.AMOUNT, amount_cents=100),
+                frozenset({"8001234567890"}),
+                (
+                    Creative("it", "Tortellini freschi, 1 € in meno", "Solo oggi, sull'isola."),
+                    Creative("de", "Frische Tortellini, 1 € Rabatt", "Nur heute, auf der Insel."),
+                ),
+                "/offers/tortellini",
             ),
             zone_ids=frozenset({"pasta", "pasta-fresh"}),
             valid_from=datetime(2026, 4, 30, 22, tzinfo=UTC),
@@ -105,9 +133,14 @@ def test_the_example_means_what_it_says() -> None:
             status=Status.LIVE,
             hours=(
                 Hours(time(9), time(13), frozenset(range(5))),
-                Hours(time(8, 30), time.max, frozenset({5, 6})),
+                Hours(time(8, 30), time.max, frozenset({5, 6}), frozenset({1, LAST_WEEK})),
             ),
+            on_holidays=OnHolidays.NEVER,
+            limits=CampaignLimits(2, 30),
             budget_sends=5000,
+            budget_cents=400_000,
+            goal=Window.SHELF,
+            goal_within_min=15,
             control_share=0.2,
         ),
         Campaign(
@@ -175,7 +208,22 @@ def test_instants_come_in_as_utc() -> None:
         ("2026-05-01T00:00:00+02:00", "2026-05-01", "valid_from: must be a time with its offset"),
         ("2026-05-01T00:00:00+02:00", "0001-01-01T00:00:00+02:00", "valid_from: must be a time"),
         ("2026-06-01T00:00:00+02:00", "2025-06-01T00:00:00Z", "valid_until: must be later than"),
-        ("start: 09:00", "start: 13:00", "hours[0].end: must be later than start"),
+        ("start: 09:00", "start: 13:00", "hours[0].end: must be another time than start"),
+        ("weeks: [1, last]", "weeks: [6]", "hours[1].weeks[0]: must be '1', '2'"),
+        ("weeks: [1, last]", "weeks: [1, 1]", "hours[1].weeks: named more than once: 1"),
+        ("on_holidays: never", "on_holidays: no", "on_holidays: must be 'normal', 'never' or"),
+        ("per_shopper: 2,", "per_shopper: 0,", "limits.per_shopper: must be at least 1"),
+        ("per_days: 30", "per_weeks: 4", "limits.per_weeks: no such key here; known are per_shop"),
+        ("goal: shelf", "goal: till", "goal: must be 'shelf', 'basket' or 'return'"),
+        ("deep_link: /offers", "deep_link: http://a", "deep_link: must begin with https://, or"),
+        ("locale: de", "locale: IT", "creatives[1].locale: must be a language as handsets say it"),
+        ("locale: de", "locale: it", "campaigns[0].creatives[1].locale: is there already"),
+        ("kind: amount,", "kind: percent,", "benefit: a benefit of kind percent has percent"),
+        ("kind: amount,", "kind: amuont,", "benefit.kind: must be 'information', 'percent',"),
+        ("kind: amount, amount_cents: 100", "kind: multibuy, take: 2, pay: 2", "has pay less than"),
+        ("title: Two for one", "title: Two for {n}", "campaigns[1].title: '{n}' is a place for"),
+        ("Tortellini freschi,", "[NOME] freschi", "creatives[0].title: '[NOME]' is a place for"),
+        ("All rice this week.", "You are standing at the rice.", "campaigns[1].body: 'you are sta"),
         ("start: 09:00", "start: 9 o'clock", "hours[0].start: must be a time of day"),
         ("[sat, sun]", "[saturday]", "hours[1].weekdays[0]: must be 'mon', 'tue'"),
         ("https://images", "http://images", "image_url: an address must begin with https://"),
@@ -287,6 +335,28 @@ def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
         read_plan(tmp_path / "none.yaml")
 
 
+def test_a_basket_is_credited_in_its_visit_only() -> None:
+    (fault,) = faults_of(changed(("goal: shelf", "goal: basket")))
+    line = line_of(EXAMPLE_TEXT, "goal_within_min")
+    assert fault.startswith(f"plan.yaml:{line}: campaigns[0].goal_within_min: is for the goals sh")
+
+
+def test_what_is_weak_in_texts_is_told_with_its_line() -> None:
+    assert creative_warnings(read_plan(EXAMPLE)) == []
+    text = changed(
+        ("title: Two for one", f"title: {'Rice ' * 11}"),
+        ("Tortellini freschi, 1 € in meno", "Sconto del 30%"),
+        ("Solo oggi, sull'isola.", "Tutto"),
+    )
+
+    said = [str(warning) for warning in creative_warnings(parse_plan(text.encode(), "p.yaml"))]
+
+    lines = [line_of(text, "Sconto"), line_of(text, "title: Rice R")]
+    assert said[0].startswith(f"p.yaml:{lines[0]}: campaigns[0].creatives[0].title: promises '30%'")
+    assert said[1].startswith(f"p.yaml:{lines[1]}: campaigns[1].title: has 54 characters; a lock")
+    assert len(said) == 2
+
+
 # There and back
 
 
@@ -327,6 +397,16 @@ NAME = LINE | AWKWARD
 ID = st.from_regex(r"[a-z0-9][a-z0-9-]{0,63}", fullmatch=True)
 STORE_IDS = st.lists(ID, max_size=2, unique=True)
 MOMENT = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+IMAGE = st.just("https://a.example/b?c=d#e")
+LOCALES = ["it", "de", "de-CH", "pt-BR", "zh-Hant-TW"]
+DAYS = st.integers(1, 366)
+BENEFITS = [
+    Benefit(),
+    Benefit(BenefitKind.PERCENT, percent=20),
+    Benefit(BenefitKind.AMOUNT, amount_cents=150),
+    Benefit(BenefitKind.MULTIBUY, take=3, pay=2),
+    Benefit(BenefitKind.OTHER, words="a bag: with it"),
+]
 METRES = st.floats(-9_000, 9_000)
 
 
@@ -334,17 +414,25 @@ METRES = st.floats(-9_000, 9_000)
 def campaigns(draw: st.DrawFn, campaign_id: str) -> Campaign:
     valid_from = draw(MOMENT)
     spans = draw(
-        st.lists(st.tuples(st.times(), st.times()).filter(lambda t: t[0] < t[1]), max_size=2)
+        st.lists(st.tuples(st.times(), st.times()).filter(lambda t: t[0] != t[1]), max_size=2)
     )
+    goal = draw(st.sampled_from(Window))
     return Campaign(
         campaign_id=campaign_id,
         name=draw(NAME),
         offer=Offer(
             draw(NAME),
             draw(NAME | LINES),
-            draw(st.none() | st.just("https://a.example/b?c=d#e")),
+            draw(st.none() | IMAGE),
             draw(st.integers(0, 10_000)),
             draw(st.integers(0, 10_000)),
+            draw(st.sampled_from(BENEFITS)),
+            draw(st.frozensets(NAME, max_size=2)),
+            tuple(
+                Creative(locale, draw(NAME), draw(NAME | LINES), draw(st.none() | IMAGE))
+                for locale in draw(st.lists(st.sampled_from(LOCALES), unique=True))
+            ),
+            draw(st.none() | st.just("/a?b=c#d") | st.just("https://a.example/b")),
         ),
         zone_ids=draw(st.frozensets(ID, min_size=1, max_size=3)),
         zone_tags=draw(st.frozensets(NAME, max_size=2)),
@@ -356,10 +444,20 @@ def campaigns(draw: st.DrawFn, campaign_id: str) -> Campaign:
         tier=draw(st.sampled_from(Tier)),
         status=draw(st.sampled_from(Status)),
         hours=tuple(
-            Hours(start, end, draw(st.frozensets(st.integers(0, 6), min_size=1)))
+            Hours(
+                start,
+                end,
+                draw(st.frozensets(st.integers(0, 6), min_size=1)),
+                draw(st.frozensets(st.integers(0, 5))),
+            )
             for start, end in spans
         ),
+        on_holidays=draw(st.sampled_from(OnHolidays)),
+        limits=draw(st.just(CampaignLimits()) | st.builds(CampaignLimits, DAYS, DAYS)),
         budget_sends=draw(st.none() | st.integers(0, 10**6)),
+        budget_cents=draw(st.none() | st.integers(0, 10**9)),
+        goal=goal,
+        goal_within_min=None if goal is Window.BASKET else draw(st.none() | DAYS),
         control_share=draw(st.floats(0, 1)),
     )  # fmt: skip
 
@@ -420,11 +518,18 @@ def plans(draw: st.DrawFn) -> Plan:
     )
     wanted = draw(st.lists(ID, max_size=3, unique=True))
     # Zones of a plan's own stores are checked; these campaigns belong to stores elsewhere.
-    return Plan(several, tuple(_elsewhere(draw(campaigns(campaign_id))) for campaign_id in wanted))
+    return Plan(
+        several,
+        tuple(_elsewhere(draw(campaigns(campaign_id).filter(_is_sound))) for campaign_id in wanted),
+    )
 
 
 def _elsewhere(campaign: Campaign) -> Campaign:
     return replace(campaign, store_ids=campaign.store_ids | {"elsewhere"})
+
+
+def _is_sound(campaign: Campaign) -> bool:
+    return all(one.severity is not Severity.FAULT for one in lint(campaign.offer))
 
 
 @settings(deadline=None)  # the first example imports what shapely needs
