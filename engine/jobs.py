@@ -1,5 +1,5 @@
 """What is done by the clock rather than by an event: erasing what has been kept long enough,
-calibrating gateways and learning at night."""
+calibrating gateways, learning at night, and what campaigns are worth."""
 
 import asyncio
 import logging
@@ -12,6 +12,7 @@ from db.connect import DATABASE_ERRORS, Database, open_database
 from db.personal import erase_due
 from engine.calibrate import calibrate_due
 from engine.learn import learn_if_due
+from engine.worth import measure_if_due
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +22,8 @@ EVERY_S: Final = 3_600.0
 CALIBRATE_EVERY_S: Final = 60.0
 # A look at when it was done last; a new system learns with its first purchases, within a day.
 LEARN_EVERY_S: Final = 600.0
+# A look at whether today's figures are there; a pass over a year of a chain takes minutes.
+WORTH_EVERY_S: Final = 3_600.0
 
 
 async def run_jobs(settings: Settings, clock: Clock) -> None:
@@ -28,6 +31,7 @@ async def run_jobs(settings: Settings, clock: Clock) -> None:
     async with open_database(settings.sql_url) as database, asyncio.TaskGroup() as tasks:
         tasks.create_task(_erase(database, clock), name="retention")
         tasks.create_task(_calibrate(database, clock), name="calibration")
+        tasks.create_task(_measure(database, clock), name="worth")
         tasks.create_task(_learn(database, clock), name="learning")
 
 
@@ -42,6 +46,15 @@ async def _erase(database: Database, clock: Clock) -> None:
         except DATABASE_ERRORS as error:
             log.warning("retention not applied", extra={"why": type(error).__name__})
         await clock.sleep(EVERY_S)
+
+
+async def _measure(database: Database, clock: Clock) -> None:
+    while True:
+        try:
+            await measure_if_due(database, clock)
+        except DATABASE_ERRORS as error:
+            log.warning("worth not measured", extra={"why": type(error).__name__})
+        await clock.sleep(WORTH_EVERY_S)
 
 
 async def _calibrate(database: Database, clock: Clock) -> None:

@@ -12,7 +12,17 @@ from config.clock import Clock
 from config.settings import Settings, data_key, token_key
 from db.connect import open_database
 from db.live import open_live
-from mobile_api import events, feed, gateways, handsets, health, personal, redemptions, surveys, till
+from mobile_api import (
+    events,
+    feed,
+    gateways,
+    handsets,
+    health,
+    personal,
+    redemptions,
+    surveys,
+    till,
+)
 from mobile_api.gate import gate
 from mobile_api.health import LAG, READINESS, LoopLag, Readiness
 from mobile_api.http_server import ApiRunner

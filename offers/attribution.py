@@ -48,12 +48,18 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a campaign is after."""
+    """What a campaign is after, and how long after a moment that may be credited to it.
+
+    basket_within: None is the whole of the visit.
+    """
 
     campaign_id: str
     zone_ids: frozenset[str] = frozenset()
     product_ids: frozenset[str] = frozenset()
     categories: frozenset[str] = frozenset()
+    shelf_within: timedelta = SHELF_WITHIN
+    basket_within: timedelta | None = None
+    return_within: timedelta = RETURN_WITHIN
 
     def offers(self, bought: "Bought") -> bool:
         """Whether this is something that the campaign offers."""
@@ -84,6 +90,11 @@ class Bought:
     margin_cents: int  # before the discount
     discount_cents: int = 0  # of the coupon
     redeems: str | None = None
+    # False: the till does not know the margin, and none is counted.
+    is_priced: bool = True
+    # False: known by a coupon alone, of which the control group has none. It is money in the
+    # ledger, and compared with nothing.
+    is_compared: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +134,13 @@ def followed(moment: Moment, outcomes: Iterable[Outcome], target: Target) -> dic
             continue
         match outcome:
             case Dwelt():
-                if outcome.zone_id in target.zone_ids and _lingered(moment, outcome):
+                if outcome.zone_id in target.zone_ids and _lingered(moment, outcome, target):
                     found[outcome.outcome_id] = Window.SHELF
             case Bought():
                 here = outcome.visit_id == moment.visit_id and outcome.at >= moment.at
+                within = target.basket_within
+                if here and within is not None:
+                    here = outcome.at <= moment.at + within
                 if here and target.offers(outcome):
                     found[outcome.outcome_id] = Window.BASKET
             case Returned():
@@ -136,7 +150,7 @@ def followed(moment: Moment, outcomes: Iterable[Outcome], target: Target) -> dic
                 assert_never(outcome)
     if later:
         following = min(later, key=lambda visit: (visit.at, visit.outcome_id))
-        if following.at <= moment.at + RETURN_WITHIN:
+        if following.at <= moment.at + target.return_within:
             found[following.outcome_id] = Window.RETURN
     return found
 
@@ -220,6 +234,6 @@ def _turn(credit: Credit, when: Mapping[str, datetime]) -> tuple[datetime, str]:
     return when[credit.moment_id], credit.moment_id
 
 
-def _lingered(moment: Moment, stay: Dwelt) -> bool:
-    since, until = max(stay.since, moment.at), min(stay.until, moment.at + SHELF_WITHIN)
+def _lingered(moment: Moment, stay: Dwelt, target: Target) -> bool:
+    since, until = max(stay.since, moment.at), min(stay.until, moment.at + target.shelf_within)
     return until - since >= SHELF_DWELL

@@ -2,10 +2,19 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from offers.assignment import Arm
-from offers.attribution import Bought, Moment, Outcome, Target, one_per_window, single_credit
+from offers.attribution import (
+    Bought,
+    Moment,
+    Outcome,
+    Target,
+    Window,
+    full_credit,
+    one_per_window,
+    single_credit,
+)
 from offers.worth import Finding, Verdict
 
 
@@ -23,10 +32,12 @@ class Line:
     """One campaign in the ledger.
 
     sends: decisions to send. shown: those that a handset showed. redeemed_lines: lines of receipts
-    with a coupon of the campaign; redeemed_cents: their margin before the discount.
-    credited_cents: margin without coupon in the same visit as a push that was shown, credited to
-    the last push only; some of it would have come without. incremental: what would not have come,
-    less the discounts; None while its trial has nothing to say.
+    with a coupon of the campaign; redeemed_cents: their margin before the discount. credited_cents:
+    margin without coupon in the same visit as a push that was shown, credited to the last push
+    only; some of it would have come without. incremental: what would not have come, less the
+    discounts; None while its trial has nothing to say. full_credit_cents: as credited, but to every
+    push in whose window it lies: not to be added up over campaigns. unpriced_lines: redeemed lines
+    whose margin the till did not know; none is counted for them.
     """
 
     campaign_id: str
@@ -37,6 +48,8 @@ class Line:
     discount_cents: int
     credited_cents: int
     incremental: Cents | None
+    full_credit_cents: int = 0
+    unpriced_lines: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,81 @@ class Ledger:
     unmatched_lines: int
     unmatched_cents: int
     unmatched_discount_cents: int
+
+
+@dataclass(slots=True)
+class _Counts:
+    sends: int = 0
+    shown: int = 0
+    windows: Counter[Window] = field(default_factory=Counter)
+    redeemed_lines: int = 0
+    redeemed_cents: int = 0
+    discount_cents: int = 0
+    credited_cents: int = 0
+    full_credit_cents: int = 0
+    unpriced_lines: int = 0
+
+
+class Tally:
+    """What adds up over shoppers: a ledger is counted in parts, each shopper wholly in one."""
+
+    def __init__(self, targets: Mapping[str, Target]) -> None:
+        """targets: by campaign; a campaign without one is credited with its coupons only."""
+        self._targets = targets
+        self._of: defaultdict[str, _Counts] = defaultdict(_Counts)
+        self._unmatched = _Counts()
+
+    def add(self, moments: Iterable[Moment], outcomes: Iterable[Outcome]) -> None:
+        """Count these shoppers in; ghosts are passed over."""
+        sends = {one.moment_id: one for one in moments if one.arm is Arm.TREATED}
+        bought = {one.outcome_id: one for one in outcomes if isinstance(one, Bought)}
+        for sent in sends.values():
+            counts = self._of[sent.campaign_id]
+            counts.sends += 1
+            counts.shown += sent.shown_at is not None
+        for goal in Window:
+            for moment in one_per_window(sends.values(), goal):
+                self._of[moment.campaign_id].windows[goal] += 1
+        for one in bought.values():
+            if one.redeems is not None:
+                redeemed = sends.get(one.redeems)
+                counts = self._unmatched if redeemed is None else self._of[redeemed.campaign_id]
+                counts.redeemed_lines += 1
+                counts.redeemed_cents += one.margin_cents
+                counts.discount_cents += one.discount_cents
+                counts.unpriced_lines += not one.is_priced
+        for credit in single_credit(sends.values(), bought.values(), self._targets):
+            if credit.window is not None:
+                cents = bought[credit.outcome_id].margin_cents
+                self._of[credit.campaign_id].credited_cents += cents
+        # An outcome counts once a campaign, however often the campaign was sent.
+        full = full_credit(sends.values(), bought.values(), self._targets)
+        pairs = {(one.campaign_id, one.outcome_id) for one in full if one.window is not None}
+        for campaign_id, outcome_id in pairs:
+            self._of[campaign_id].full_credit_cents += bought[outcome_id].margin_cents
+
+    def ledger(self, findings: Mapping[str, Finding]) -> Ledger:
+        """The ledger so far. findings: by campaign, where there is one."""
+        return Ledger(
+            lines=tuple(
+                Line(
+                    campaign_id=campaign_id,
+                    sends=counts.sends,
+                    shown=counts.shown,
+                    redeemed_lines=counts.redeemed_lines,
+                    redeemed_cents=counts.redeemed_cents,
+                    discount_cents=counts.discount_cents,
+                    credited_cents=counts.credited_cents,
+                    incremental=_incremental(findings.get(campaign_id), counts),
+                    full_credit_cents=counts.full_credit_cents,
+                    unpriced_lines=counts.unpriced_lines,
+                )
+                for campaign_id, counts in sorted(self._of.items())
+            ),
+            unmatched_lines=self._unmatched.redeemed_lines,
+            unmatched_cents=self._unmatched.redeemed_cents,
+            unmatched_discount_cents=self._unmatched.discount_cents,
+        )
 
 
 def ledger(
@@ -60,42 +148,9 @@ def ledger(
     Lines and what is unmatched together are every redeemed line once.
     targets, findings: by campaign; one may lack either.
     """
-    sends = {one.moment_id: one for one in moments if one.arm is Arm.TREATED}
-    bought = {one.outcome_id: one for one in outcomes if isinstance(one, Bought)}
-    redeemed: defaultdict[str | None, list[Bought]] = defaultdict(list)
-    for one in bought.values():
-        if one.redeems is not None:
-            sent = sends.get(one.redeems)
-            redeemed[None if sent is None else sent.campaign_id].append(one)
-    credited: Counter[str] = Counter()
-    for credit in single_credit(sends.values(), bought.values(), targets):
-        if credit.window is not None:
-            credited[credit.campaign_id] += bought[credit.outcome_id].margin_cents
-    of_campaign: defaultdict[str, list[Moment]] = defaultdict(list)
-    for one_sent in sends.values():
-        of_campaign[one_sent.campaign_id].append(one_sent)
-    lines = []
-    for campaign_id, theirs in sorted(of_campaign.items()):
-        coupons = redeemed[campaign_id]
-        discount_cents = sum(one.discount_cents for one in coupons)
-        lines.append(
-            Line(
-                campaign_id=campaign_id,
-                sends=len(theirs),
-                shown=sum(one.shown_at is not None for one in theirs),
-                redeemed_lines=len(coupons),
-                redeemed_cents=sum(one.margin_cents for one in coupons),
-                discount_cents=discount_cents,
-                credited_cents=credited[campaign_id],
-                incremental=_incremental(findings.get(campaign_id), theirs, discount_cents),
-            )
-        )
-    return Ledger(
-        lines=tuple(lines),
-        unmatched_lines=len(redeemed[None]),
-        unmatched_cents=sum(one.margin_cents for one in redeemed[None]),
-        unmatched_discount_cents=sum(one.discount_cents for one in redeemed[None]),
-    )
+    tally = Tally(targets)
+    tally.add(moments, outcomes)
+    return tally.ledger(findings)
 
 
 def moment_price_cents(line: Line) -> float | None:
@@ -103,15 +158,15 @@ def moment_price_cents(line: Line) -> float | None:
     return None if line.incremental is None else line.incremental.amount / line.sends
 
 
-def _incremental(finding: Finding | None, sends: list[Moment], discount_cents: int) -> Cents | None:
+def _incremental(finding: Finding | None, counts: _Counts) -> Cents | None:
     """The trial's margin per shopper times the sends, one a window; less the discounts."""
     if finding is None or finding.margin_cents is None:
         return None
     if finding.verdict in {Verdict.TOO_EARLY, Verdict.BROKEN_SPLIT}:
         return None
-    effect = finding.margin_cents.times(len(one_per_window(sends, finding.trial.goal)))
+    effect = finding.margin_cents.times(counts.windows[finding.trial.goal])
     return Cents(
-        round(effect.difference) - discount_cents,
-        round(effect.low) - discount_cents,
-        round(effect.high) - discount_cents,
+        round(effect.difference) - counts.discount_cents,
+        round(effect.low) - counts.discount_cents,
+        round(effect.high) - counts.discount_cents,
     )

@@ -3,7 +3,7 @@
 What the shopper, the law, the campaign's dates or the experiment forbade was never ours to have.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,9 +19,16 @@ OURS: Final = frozenset(
         Reason.LEAVING_SOON,
         Reason.BUDGET_SPENT,
         Reason.VISIT_CAP,
+        Reason.ZONE_VISIT_CAP,
+        Reason.DAY_CAP,
         Reason.WEEK_CAP,
+        Reason.CHANNEL_CAP,
+        Reason.STORE_CAP,
+        Reason.CAMPAIGN_CAP,
+        Reason.CATEGORY_CAP,
         Reason.CAMPAIGN_SEEN,
         Reason.COOL_DOWN,
+        Reason.FATIGUED,
         Reason.CAP_RACE,
     }
 )
@@ -82,6 +89,17 @@ def missed_moments(
     rows = [
         Missed(reasons, len(each), round(sum(sorted(each)))) for reasons, each in prices.items()
     ]
+    return tuple(sorted(rows, key=lambda row: (-row.cents, -row.moments, row.reasons)))
+
+
+def merged(parts: Iterable[Missed]) -> tuple[Missed, ...]:
+    """What was missed by several groups of shoppers together, the dearest first."""
+    moments: Counter[tuple[Reason, ...]] = Counter()
+    cents: Counter[tuple[Reason, ...]] = Counter()
+    for part in parts:
+        moments[part.reasons] += part.moments
+        cents[part.reasons] += part.cents
+    rows = [Missed(reasons, moments[reasons], cents[reasons]) for reasons in moments]
     return tuple(sorted(rows, key=lambda row: (-row.cents, -row.moments, row.reasons)))
 
 

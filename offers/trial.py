@@ -40,6 +40,7 @@ class Trial:
     since: datetime
     until: datetime
     control_share: float
+    return_within: timedelta = RETURN_WITHIN
 
     def is_over(self, now: datetime) -> bool:
         """Whether all that followed its moments is known."""
@@ -48,7 +49,7 @@ class Trial:
     @property
     def settled_after(self) -> timedelta:
         """How long after a moment all that may follow it is known."""
-        return SETTLED_AFTER + (RETURN_WITHIN if self.goal is Window.RETURN else timedelta())
+        return SETTLED_AFTER + (self.return_within if self.goal is Window.RETURN else timedelta())
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,17 @@ class Sample:
     earning: int
     margin_cents: int
     squared_cents: int
+
+    def plus(self, other: "Sample") -> "Sample":
+        """Both together; no shopper is in both."""
+        return Sample(
+            self.shoppers + other.shoppers,
+            self.saw + other.saw,
+            self.responders + other.responders,
+            self.earning + other.earning,
+            self.margin_cents + other.margin_cents,
+            self.squared_cents + other.squared_cents,
+        )
 
     @property
     def response(self) -> Mean:
@@ -107,6 +119,8 @@ def subjects(
             first[moment.shopper_id] = moment
     theirs: defaultdict[str, list[Outcome]] = defaultdict(list)
     for outcome in set(outcomes):
+        if isinstance(outcome, Bought) and not outcome.is_compared:
+            continue
         if outcome.shopper_id in first:
             theirs[outcome.shopper_id].append(outcome)
     return tuple(
@@ -127,6 +141,9 @@ def sample(side: Iterable[Subject]) -> Sample:
         margin_cents=sum(one.margin_cents for one in side),
         squared_cents=sum(one.margin_cents**2 for one in side),
     )
+
+
+NOBODY: Final = Sample(0, 0, 0, 0, 0, 0)
 
 
 def _belongs(trial: Trial, moment: Moment) -> bool:
@@ -159,4 +176,4 @@ def _earns(trial: Trial, moment: Moment, bought: Bought, target: Target) -> bool
         return False
     if bought.visit_id == moment.visit_id:
         return True
-    return trial.goal is Window.RETURN and bought.at <= moment.at + RETURN_WITHIN
+    return trial.goal is Window.RETURN and bought.at <= moment.at + trial.return_within

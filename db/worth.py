@@ -1,0 +1,325 @@
+"""What campaigns are judged by, read for a group of shoppers at a time; and what was found."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import and_, case, delete, func, insert, select, text, union, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.tables import campaigns, decisions, receipts, stores, visits, zone_visits
+from db.worth_tables import campaign_worth, purchases, trials, worth_days
+from offers.assignment import Arm
+from offers.attribution import Bought, Dwelt, Moment, Outcome, Returned, Window
+from offers.campaign import Campaign
+from offers.missed import Unsent
+from offers.report import AllWorth, CampaignWorth
+from offers.situation import Reason
+from offers.trial import Trial
+
+# As the partial index has it, or it is not used.
+_IS_MOMENT: Final = text("(outcome = 'send' or ghost)")
+# In the table of trials: the hold-out from all campaigns.
+_ALL: Final = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A campaign, and when it was last changed."""
+
+    campaign: Campaign
+    changed_at: datetime
+
+
+async def shoppers_concerned(tx: AsyncConnection, until: datetime) -> list[str]:
+    """Everybody with a moment, or with a coupon redeemed, before then."""
+    in_moments = select(decisions.c.shopper_id).where(_IS_MOMENT, decisions.c.at < until)
+    in_tills = select(purchases.c.shopper_id).where(
+        purchases.c.decision_id.is_not(None), purchases.c.stored_at < until
+    )
+    return sorted((await tx.scalars(union(in_moments, in_tills))).all())
+
+
+async def visitors(tx: AsyncConnection, since: datetime, until: datetime) -> list[str]:
+    """Everybody with a visit that began in that time."""
+    found = select(visits.c.shopper_id).where(
+        visits.c.entered_at >= since, visits.c.entered_at < until
+    )
+    return sorted((await tx.scalars(found.distinct())).all())
+
+
+async def moments_of(
+    tx: AsyncConnection, shopper_ids: Collection[str], until: datetime
+) -> list[Moment]:
+    """Sends and ghost moments of these shoppers before then."""
+    shown_at = (
+        select(func.min(receipts.c.at))
+        .where(
+            receipts.c.decision_id == decisions.c.id,
+            receipts.c.kind.in_(("displayed", "opened")),
+        )
+        .scalar_subquery()
+    )
+    rows = await tx.execute(
+        select(
+            decisions.c.id,
+            decisions.c.shopper_id,
+            decisions.c.campaign_id,
+            decisions.c.visit_id,
+            decisions.c.outcome,
+            decisions.c.seen["arm"].as_string().label("arm"),
+            decisions.c.at,
+            shown_at.label("shown_at"),
+        ).where(_IS_MOMENT, decisions.c.shopper_id.in_(shopper_ids), decisions.c.at < until)
+    )
+    return [
+        Moment(
+            row.id,
+            row.shopper_id,
+            row.campaign_id,
+            row.visit_id,
+            # Ghosts of before arms were stored are all of control groups.
+            Arm.TREATED if row.outcome == "send" else Arm(row.arm or Arm.CONTROL),
+            row.at,
+            row.shown_at,
+        )
+        for row in rows
+    ]
+
+
+async def outcomes_of(
+    tx: AsyncConnection, shopper_ids: Collection[str], until: datetime
+) -> list[Outcome]:
+    """What they did: stays that are over, purchases told by then, beginnings of visits."""
+    found: list[Outcome] = []
+    stays = await tx.execute(
+        select(
+            zone_visits.c.id,
+            visits.c.shopper_id,
+            zone_visits.c.zone_id,
+            zone_visits.c.entered_at,
+            zone_visits.c.left_at,
+        )
+        .join(visits, visits.c.id == zone_visits.c.visit_id)
+        .where(visits.c.shopper_id.in_(shopper_ids), zone_visits.c.left_at < until)
+    )
+    found += [
+        Dwelt(f"stay {row.id}", row.shopper_id, row.zone_id, row.entered_at, row.left_at)
+        for row in stays
+    ]
+    begun = await tx.execute(
+        select(visits.c.id, visits.c.shopper_id, visits.c.entered_at).where(
+            visits.c.shopper_id.in_(shopper_ids), visits.c.entered_at < until
+        )
+    )
+    found += [Returned(f"visit {row.id}", row.shopper_id, row.id, row.entered_at) for row in begun]
+    bought = await tx.execute(
+        select(purchases).where(
+            purchases.c.shopper_id.in_(shopper_ids), purchases.c.stored_at < until
+        )
+    )
+    found += [_bought(row) for row in bought]
+    return found
+
+
+async def unsent_of(
+    tx: AsyncConnection, shopper_ids: Collection[str], since: datetime, until: datetime
+) -> tuple[list[Unsent], set[tuple[str, str]]]:
+    """What was weighed for these shoppers and not sent; and the (shopper, visit) in which
+    something was, or in which the experiment had its moment."""
+    rows = await tx.execute(
+        select(
+            decisions.c.id,
+            decisions.c.shopper_id,
+            decisions.c.visit_id,
+            decisions.c.outcome,
+            decisions.c.ghost,
+            decisions.c.weighed,
+            decisions.c.at,
+        ).where(
+            decisions.c.shopper_id.in_(shopper_ids),
+            decisions.c.at >= since,
+            decisions.c.at < until,
+        )
+    )
+    unsent: list[Unsent] = []
+    spoken_to: set[tuple[str, str]] = set()
+    for row in rows:
+        if row.outcome == "send" or row.ghost:
+            spoken_to.add((row.shopper_id, row.visit_id))
+            continue
+        unsent += [
+            Unsent(
+                row.id,
+                row.shopper_id,
+                row.visit_id,
+                one["campaign_id"],
+                row.at,
+                frozenset(Reason(reason) for reason in one["against"]),
+                one["score"],
+            )
+            for one in row.weighed
+        ]
+    return unsent, spoken_to
+
+
+async def redeemed_in_all(
+    tx: AsyncConnection, since: datetime | None, until: datetime
+) -> tuple[int, int]:
+    """Lines with a redeemed coupon that tills told before `until`, and their discounts in cents.
+
+    since: of purchases from then on; None: of all.
+    """
+    wanted = select(func.count(), func.coalesce(func.sum(purchases.c.discount_cents), 0)).where(
+        purchases.c.decision_id.is_not(None), purchases.c.stored_at < until
+    )
+    if since is not None:
+        wanted = wanted.where(purchases.c.at >= since)
+    row = (await tx.execute(wanted)).one()
+    return row[0], int(row[1])
+
+
+async def asking(tx: AsyncConnection) -> list[Asking]:
+    """Every campaign that is live or was, by id."""
+    rows = await tx.execute(
+        select(campaigns.c.document, campaigns.c.changed_at)
+        .where(campaigns.c.status.in_(("live", "paused", "ended")))
+        .order_by(campaigns.c.id)
+    )
+    return [Asking(msgspec.convert(row.document, Campaign), row.changed_at) for row in rows]
+
+
+async def zones_by_tag(tx: AsyncConnection) -> dict[str, frozenset[str]]:
+    """tag -> the zones of all stores that bear it."""
+    tagged: defaultdict[str, set[str]] = defaultdict(set)
+    for plan in await tx.scalars(select(stores.c.plan)):
+        for floor in plan.get("floors", ()):
+            for zone in floor.get("zones", ()):
+                for tag in zone.get("tags", ()):
+                    tagged[tag].add(zone["zone_id"])
+    return {tag: frozenset(zone_ids) for tag, zone_ids in tagged.items()}
+
+
+async def last_trials(tx: AsyncConnection) -> dict[str | None, tuple[Trial, bool]]:
+    """campaign (None: all together) -> its latest trial, and whether it was cut."""
+    rows = await tx.execute(select(trials).order_by(trials.c.since))
+    return {
+        row.campaign_id or None: (
+            Trial(
+                row.campaign_id or None,
+                Window(row.goal),
+                row.since,
+                row.until if row.cut_at is None else row.cut_at,
+                row.control_share,
+            ),
+            row.cut_at is not None,
+        )
+        for row in rows
+    }
+
+
+async def ask(tx: AsyncConnection, trial: Trial) -> None:
+    """Write a question down, before its answer is known."""
+    await tx.execute(
+        trials.insert().values(
+            campaign_id=trial.campaign_id or _ALL,
+            since=trial.since,
+            until=trial.until,
+            goal=trial.goal.value,
+            control_share=trial.control_share,
+        )
+    )
+
+
+async def cut(tx: AsyncConnection, campaign_id: str | None, at: datetime) -> None:
+    """The trial that runs ends there, unanswered or answered with what is known."""
+    await tx.execute(
+        update(trials)
+        .where(
+            trials.c.campaign_id == (campaign_id or _ALL),
+            trials.c.cut_at.is_(None),
+            trials.c.until > at,
+        )
+        # Not before it began: nothing of it counts then.
+        .values(cut_at=case((trials.c.since > at, trials.c.since), else_=at))
+    )
+
+
+async def save_worth(tx: AsyncConnection, found: Iterable[CampaignWorth], whole: AllWorth) -> None:
+    """The figures of a day, in place of earlier ones of the same day. What is settled stays."""
+    day = whole.as_of.astimezone(UTC).date()
+    settled = set(
+        await tx.scalars(
+            select(campaign_worth.c.campaign_id).where(
+                campaign_worth.c.is_settled, campaign_worth.c.day < day
+            )
+        )
+    )
+    await tx.execute(delete(campaign_worth).where(campaign_worth.c.day == day))
+    await tx.execute(delete(worth_days).where(worth_days.c.day == day))
+    rows = [_row(one, day) for one in found if one.campaign_id not in settled]
+    if rows:
+        await tx.execute(insert(campaign_worth), rows)
+    document = msgspec.to_builtins(whole)
+    await tx.execute(worth_days.insert().values(day=day, as_of=whole.as_of, document=document))
+
+
+async def last_day(tx: AsyncConnection) -> date | None:
+    """The last day of which there are figures."""
+    found: date | None = await tx.scalar(select(func.max(worth_days.c.day)))
+    return found
+
+
+async def load_worth(tx: AsyncConnection) -> tuple[list[CampaignWorth], AllWorth | None]:
+    """The latest figures of each campaign, by id, and of all together; None before the first."""
+    last = (
+        select(campaign_worth.c.campaign_id, func.max(campaign_worth.c.day).label("day"))
+        .group_by(campaign_worth.c.campaign_id)
+        .subquery()
+    )
+    rows = await tx.scalars(
+        select(campaign_worth.c.document)
+        .join(
+            last,
+            and_(
+                last.c.campaign_id == campaign_worth.c.campaign_id,
+                last.c.day == campaign_worth.c.day,
+            ),
+        )
+        .order_by(campaign_worth.c.campaign_id)
+    )
+    found = [msgspec.convert(document, CampaignWorth) for document in rows]
+    whole: Mapping[str, Any] | None = await tx.scalar(
+        select(worth_days.c.document).order_by(worth_days.c.day.desc()).limit(1)
+    )
+    return found, None if whole is None else msgspec.convert(whole, AllWorth)
+
+
+def _row(one: CampaignWorth, day: date) -> dict[str, Any]:
+    return {
+        "campaign_id": one.campaign_id,
+        "day": day,
+        "as_of": one.as_of,
+        "verdict": None if one.finding is None else one.finding.verdict.value,
+        "is_settled": one.is_settled,
+        "document": msgspec.to_builtins(one),
+    }
+
+
+def _bought(row: Any) -> Bought:
+    return Bought(
+        row.id,
+        row.shopper_id,
+        row.visit_id,
+        row.at,
+        row.product_id,
+        row.category,
+        row.margin_cents or 0,
+        row.discount_cents,
+        row.decision_id,
+        is_priced=row.margin_cents is not None,
+        is_compared=row.is_member,
+    )
