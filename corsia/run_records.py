@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from corsia.truth import ConsentChange, TruthSample
-from offers.pressure import WEEK_S, Limits
+from offers.pressure import Policy, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,11 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class DecisionRecord:
-    """One stored decision; with a hold of the control group, the campaign it would have been."""
+    """One stored decision; with a hold of the control group, the campaign it would have been.
+
+    ready_s: when all was there that it rests on and presence had waited as long as it must; None
+    when nobody noted it.
+    """
 
     decision_id: str
     shopper_id: str
@@ -36,6 +40,7 @@ class DecisionRecord:
     decided_s: float
     is_send: bool
     reasons: tuple[str, ...] = ()
+    ready_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +91,20 @@ class Records:
     seconds: float
 
 
-def caps_of(limits: Limits) -> tuple[Cap, ...]:
-    """The caps that the engine's limits mean."""
-    return (
-        Cap("visit", limits.per_visit, per_visit=True),
-        Cap("7 days", limits.per_7_days, window_s=WEEK_S),
-        Cap("cool-down", 1, window_s=limits.cool_down_s),
-        Cap("campaign in a visit", 1, per_visit=True, per_campaign=True),
-    )
+def caps_of(policy: Policy) -> tuple[Cap, ...]:
+    """The caps of a policy that a run can be judged by, and the one that always holds.
+
+    Those of calendar days, channels and stores have no part in a run of one store and some hours.
+    """
+    judged = [
+        Cap(
+            one.scope.value,
+            one.most,
+            window_s=None if one.within is None else one.within.total_seconds(),
+            per_visit=one.scope is Scope.VISIT,
+            per_campaign=one.scope is Scope.CAMPAIGN,
+        )
+        for one in policy.caps
+        if one.scope in {Scope.SHOPPER, Scope.VISIT, Scope.CAMPAIGN} and one.days is None
+    ]
+    return (*judged, Cap("campaign in a visit", 1, per_visit=True, per_campaign=True))

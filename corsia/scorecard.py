@@ -12,6 +12,13 @@ in_aisle_delivery   Share of the pushes that FCM accepted which were shown on th
 entry_to_push_s     Seconds from the true entry of the stay in which a push was shown to its
                     showing, median and 95th percentile (nearest rank: times that occurred). Pushes
                     shown outside the zone have no such time and are left out.
+accepted_to_fcm_s   Seconds from the moment at which all was there that a decision to send rests on
+                    to FCM's taking the push, median and 95th percentile. All is there when the API
+                    has accepted the last sighting of the half second that decided it, but not
+                    before presence's lag after that half second: presence waits that long on
+                    purpose, for gateways that are slower. What comes later (the wait for the
+                    engine's turn, the decision, the outbox, the last look, the request) is counted.
+                    A run in virtual time has none.
 aisle_recall        Of the true stays in which a push was allowed for STAY_WORTH_S or more, the
                     share in which one for that zone was shown. Allowed: the consents stand beyond
                     doubt, the first seconds of the visit are over, the zone has an eligible
@@ -37,7 +44,7 @@ seconds             How long the run was, in its own time.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Final
@@ -76,6 +83,7 @@ class Scorecard:
     aisle_precision: float | None
     in_aisle_delivery: float | None
     entry_to_push_s: Spread
+    accepted_to_fcm_s: Spread
     aisle_recall: float | None
     wrong_aisle: int
     flaps_per_min: float | None
@@ -115,6 +123,7 @@ def score(records: Records, rules: Rules) -> Scorecard:
         aisle_precision=_share(precise, len(run.sends)),
         in_aisle_delivery=_share(len(in_aisle), len(run.pushes)),
         entry_to_push_s=_spread(shown_s - stay.entered_s for shown_s, stay in in_aisle),
+        accepted_to_fcm_s=_spread(_accepted_to_fcm_s(run)),
         aisle_recall=_recall(run, {stay for _, stay in in_aisle}),
         wrong_aisle=len(run.sends) - precise,
         flaps_per_min=_flaps_per_min(run),
@@ -168,6 +177,17 @@ def _stay_of(run: _Run, push: Push, shown_s: float) -> Stay | None:
     if walk is None or walk.zone_at(shown_s) != zone_id:
         return None
     return walk.stay_at(zone_id, shown_s)
+
+
+def _accepted_to_fcm_s(run: _Run) -> Iterator[float]:
+    first: dict[tuple[str, str], float] = {}
+    for push in run.records.pushes:
+        key = push.decision_id, push.handset_id
+        first[key] = min(push.accepted_s, first.get(key, push.accepted_s))
+    for (decision_id, _), accepted_s in first.items():
+        ready_s = run.decisions[decision_id].ready_s
+        if ready_s is not None:
+            yield accepted_s - ready_s
 
 
 def _recall(run: _Run, got_one: set[Stay]) -> float | None:

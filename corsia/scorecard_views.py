@@ -12,6 +12,7 @@ MEANINGS: Final = {
     "aisle_precision": "offers decided while the shopper truly was in that zone",
     "in_aisle_delivery": "pushes shown on the handset while it still was in the zone",
     "entry_to_push_s": "seconds from the true entry to the handset, half and 95 in 100 within",
+    "accepted_to_fcm_s": "seconds from the last sighting that was needed to FCM's taking the push",
     "aisle_recall": "true stays of 8 s or more, a push allowed, that got one",
     "wrong_aisle": "offers decided while the shopper was in another zone or in none",
     "flaps_per_min": "zone entries where the handset was not, per minute of presence",

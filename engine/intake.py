@@ -10,6 +10,7 @@ from beacons.presence import Heard
 from beacons.sighting import WINDOW_MS, Batch, MalformedBatch, Sighting, decode_batch
 from db.gateways import Progress
 from db.live import StreamEntry
+from engine.acceptance import Acceptance
 from engine.canaries import Canaries
 from engine.identities import Identities, Owner
 
@@ -31,7 +32,7 @@ class Intake:
     """The way in of one store.
 
     owners: of the handsets that were heard or have an open visit. surveying: handsets that staff
-    walk a survey with: nobody hears them.
+    walk a survey with: nobody hears them. accepted: when the API took in what was heard.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Intake:
         counts: Counter[str],
     ) -> None:
         self.owners: dict[str, Owner] = {}
+        self.accepted: Final = Acceptance()
         self.surveying: frozenset[str] = frozenset()
         self._identities = identities
         self._canaries = canaries
@@ -59,8 +61,13 @@ class Intake:
                 used.append(Used(entry.gateway_id, batch))
                 rest = self._canaries.take(entry.gateway_id, batch.sightings, now_s)
                 self._counts["canary_sightings"] += len(batch.sightings) - len(rest)
-                heard += self._heard(entry.gateway_id, rest, now_s)
+                heard += self._heard(entry, rest, now_s)
         return heard, used
+
+    def forget(self, handset_id: str) -> None:
+        """The handset is gone from the store."""
+        self.owners.pop(handset_id, None)
+        self.accepted.forget(handset_id)
 
     def _fresh_batch(self, entry: StreamEntry) -> Batch | None:
         try:
@@ -79,8 +86,11 @@ class Intake:
         self._last_seq[spool] = batch.seq
         return batch
 
-    def _heard(self, gateway_id: str, sightings: Sequence[Sighting], now_s: float) -> list[Heard]:
+    def _heard(
+        self, entry: StreamEntry, sightings: Sequence[Sighting], now_s: float
+    ) -> list[Heard]:
         heard = []
+        accepted_s = _accepted_s(entry)
         for sighting in sightings:
             end_s = (sighting.at_ms + WINDOW_MS) / 1_000
             if now_s - end_s > FRESH_S:
@@ -96,10 +106,12 @@ class Intake:
                 self._counts["survey_sightings"] += 1
                 continue
             self.owners[owner.handset_id] = owner
+            if accepted_s is not None:
+                self.accepted.note(owner.handset_id, sighting.at_ms / 1_000, accepted_s)
             heard.append(
                 Heard(
                     device=owner.handset_id,
-                    gateway_id=gateway_id,
+                    gateway_id=entry.gateway_id,
                     at_s=sighting.at_ms / 1_000,
                     count=sighting.count,
                     mean_rssi_dbm=sighting.mean_rssi_dbm,
@@ -108,3 +120,12 @@ class Intake:
             )
         self._counts["resolved_sightings"] += len(heard)
         return heard
+
+
+def _accepted_s(entry: StreamEntry) -> float | None:
+    """When the API appended a batch, unix, by the clock of Redis; None when no Redis named it.
+
+    Source: Redis streams, the first part of an entry's id is the milliseconds of its adding.
+    """
+    at_ms, dash, _ = entry.entry_id.partition("-")
+    return int(at_ms) / 1_000 if dash else None

@@ -24,8 +24,11 @@ from engine.store import StoreEngine
 
 log = logging.getLogger(__name__)
 
-# Presence works in half seconds; twice as often keeps what waits under a quarter of one.
-BLOCK_MS: Final = 200
+# How long one question for batches waits. Presence does not wait for it (measured: Redis ends a
+# wait up to a tenth of a second late, and the decisions of a half second came 0.11 s later).
+BLOCK_MS: Final = 500
+# A clock that stands still must not make a turn follow a turn without a pause.
+TURN_LEAST_S: Final = 0.005
 ENTRIES_AT_ONCE: Final = 500
 RETRY_S: Final = 1.0
 # How often the lease is renewed, and SQL is asked what has changed.
@@ -180,6 +183,7 @@ class _Turns:
         self._making: asyncio.Task[EnginePlan | None] | None = None
         self._refused: PlanVersion | None = None
         self._keeping: asyncio.Task[None] | None = None
+        self._taking: asyncio.Task[list[StreamEntry] | RedisError] | None = None
 
     async def run(self) -> None:
         """Return when another engine has the store."""
@@ -189,14 +193,15 @@ class _Turns:
         store.hear(self._unacknowledged, self._clock.now())
         # Whoever left while nobody worked is still in the picture.
         self._present = frozenset(await live.everyone(self._store_id))
-        renew_at_s = self._clock.monotonic_s()
-        while True:
-            if self._clock.monotonic_s() >= renew_at_s:
+        is_ours, renew_at_s = True, self._clock.monotonic_s()
+        while is_ours or self._taking is not None:
+            if is_ours and self._clock.monotonic_s() >= renew_at_s:
                 renew_at_s = self._clock.monotonic_s() + LOOK_EVERY_S
-                if not await live.hold_lease(self._store_id, self._me):
-                    return
+                is_ours = await live.hold_lease(self._store_id, self._me)
             if len(self._unacknowledged) < UNACKNOWLEDGED_MAX:
-                entries = await live.take(self._store_id, self._me, ENTRIES_AT_ONCE, BLOCK_MS)
+                if is_ours and self._taking is None:
+                    self._taking = self._tasks.create_task(self._take(), name="take")
+                entries = await self._taken()
                 self._unacknowledged += entries
                 store.hear(entries, self._clock.now())
             try:
@@ -212,6 +217,28 @@ class _Turns:
             await self._paint()
             self._take_up()
             self._keep()
+
+    async def _take(self) -> list[StreamEntry] | RedisError:
+        try:
+            return await self._live.take(self._store_id, self._me, ENTRIES_AT_ONCE, BLOCK_MS)
+        except RedisError as error:
+            return error  # for its turn; raised here it would break off another's writing
+
+    async def _taken(self) -> list[StreamEntry]:
+        """What has been taken, as soon as there is something; nothing, when presence can go on.
+
+        What the question for batches brings later is kept for the next turn.
+        """
+        if self._taking is None:
+            return []
+        due_s = self._store.goes_on_in_s(self._clock.now())
+        done, _ = await asyncio.wait([self._taking], timeout=max(due_s, TURN_LEAST_S))
+        if not done:
+            return []
+        taken, self._taking = self._taking.result(), None
+        if isinstance(taken, RedisError):
+            raise taken
+        return taken
 
     async def _write(self) -> None:
         if self._is_in_doubt:

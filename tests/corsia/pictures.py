@@ -16,6 +16,7 @@ CARD = Scorecard(
     aisle_precision=0.97,
     in_aisle_delivery=0.9,
     entry_to_push_s=Spread(4.3, 8.9),
+    accepted_to_fcm_s=Spread(0.08, 0.19),
     aisle_recall=0.5,
     wrong_aisle=1,
     flaps_per_min=0.4,

@@ -102,6 +102,7 @@ def test_one_good_push_scores_full_marks() -> None:
         aisle_precision=1.0,
         in_aisle_delivery=1.0,
         entry_to_push_s=Spread(5.0, 5.0),
+        accepted_to_fcm_s=Spread(None, None),
         aisle_recall=1.0,
         wrong_aisle=0,
         flaps_per_min=0.0,
@@ -138,6 +139,7 @@ def test_an_empty_run_has_no_shares_and_no_faults() -> None:
     card = score(records(consents=()), RULES)
     assert (card.aisle_precision, card.in_aisle_delivery, card.aisle_recall) == (None, None, None)
     assert (card.entry_to_push_s, card.flaps_per_min) == (Spread(None, None), None)
+    assert card.accepted_to_fcm_s == Spread(None, None)
     assert (card.pushes, card.shoppers, card.wrong_aisle) == (0, 0, 0)
     assert violations(card) == []
 
@@ -499,3 +501,22 @@ def test_the_table_shows_every_figure() -> None:
     assert "p50 5.00  p95 5.00" in text
     row = next(line for line in text.splitlines() if "aisle_recall" in line)
     assert row.split("│")[2].strip() == "-"
+
+
+def test_our_own_part_of_the_time_ends_when_fcm_takes_a_push_first() -> None:
+    run = records(
+        truth=path(("A", 30)),
+        decisions=[
+            replace(send("d1", 5.1), ready_s=5.0),
+            replace(send("d2", 9.1, campaign="c2"), ready_s=9.0),
+            send("d3", 12.0, campaign="c3"),  # nobody noted when it was ready
+        ],
+        pushes=[
+            push("d1", None, accepted_s=5.125),
+            push("d1", 15.2),  # sent again
+            push("d2", None, accepted_s=9.5),
+            push("d3", 12.5),
+        ],
+    )
+
+    assert score(run, RULES).accepted_to_fcm_s == Spread(0.125, 0.5)
