@@ -5,17 +5,20 @@ lease to run out; the push is then claimed again and sent with the same tag, so 
 not seen.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Select,
     and_,
     bindparam,
+    exists,
     func,
+    literal_column,
     or_,
     select,
     tuple_,
@@ -49,7 +52,7 @@ class Claimed:
     locale: str | None  # the shopper's, as the app told it: it or it-IT
     decided_at: datetime
     expires_at: datetime
-    attempts: int
+    attempts: int  # how often it was sent before, as far as is known
     lease: str
     leased_until: datetime
 
@@ -58,21 +61,24 @@ class Claimed:
 class End:
     """A push is done with. outcome: delivered, expired, target_gone or refused.
 
-    maybe_sent: FCM may have taken it although nobody knows.
+    maybe_sent: FCM may have taken it although nobody knows. was_tried: it was handed to FCM, or
+    that was tried.
     """
 
     outcome: str
     why: str
     maybe_sent: bool = False
+    was_tried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """A push is to be tried again then. maybe_sent: FCM may have taken it already."""
+    """A push is to be tried again then. maybe_sent, was_tried: as of an End."""
 
     at: datetime
     why: str
     maybe_sent: bool
+    was_tried: bool = False
 
 
 async def put(
@@ -95,42 +101,21 @@ async def put(
 async def claim(
     tx: AsyncConnection, now: datetime, most: int, without: Collection[str] = ()
 ) -> list[Claimed]:
-    """Lease the pushes that are due, oldest first. without: platforms to leave out."""
-    free = or_(
-        and_(outbox.c.state == "due", outbox.c.due_at <= now),
-        and_(outbox.c.state == "leased", outbox.c.leased_until <= now),
-    )
-    if without:
-        left_out = select(push_targets.c.handset_id).where(push_targets.c.platform.in_(without))
-        free = and_(free, outbox.c.handset_id.not_in(left_out))
-    # Named apart, so that PostgreSQL locks them once and does not look a second time.
-    due = (
-        select(outbox.c.decision_id, outbox.c.handset_id)
-        .where(free)
-        .order_by(outbox.c.due_at)
-        .limit(most)
-        .with_for_update(skip_locked=True)
-        .cte("due")
-    )
+    """Lease the pushes that are due, those of dead workers first, then the oldest.
+
+    without: platforms to leave out.
+    """
     lease, until = new_id(), now + LEASE
-    leased = await tx.execute(
-        update(outbox)
-        .where(
-            tuple_(outbox.c.decision_id, outbox.c.handset_id).in_(
-                select(due.c.decision_id, due.c.handset_id)
-            ),
-            free,
-        )
-        .values(
-            state="leased",
-            lease=lease,
-            leased_until=until,
-            attempts=outbox.c.attempts + 1,
-            # Whoever held the lease before died, perhaps between sending and settling.
-            maybe_sent=or_(outbox.c.maybe_sent, outbox.c.state == "leased"),
-        )
-    )
-    if leased.rowcount == 0:
+    values = {"lease": lease, "leased_until": until}
+    # Two questions rather than one with an `or`: each walks its index and stops at the limit.
+    lapsed = and_(outbox.c.state == "leased", outbox.c.leased_until <= now)
+    # Whoever held the lease died, perhaps between sending and settling.
+    in_doubt = {**values, "maybe_sent": True, "attempts": outbox.c.attempts + 1}
+    taken = await _lease(tx, lapsed, outbox.c.leased_until, most, without, in_doubt)
+    if taken < most:
+        waiting = and_(outbox.c.state == "due", outbox.c.due_at <= now)
+        taken += await _lease(tx, waiting, outbox.c.due_at, most - taken, without, values)
+    if taken == 0:
         return []
     rows = (await tx.execute(_leased(lease))).all()
     documents = await _documents(tx, {row.campaign_id for row in rows})
@@ -188,6 +173,7 @@ async def settle(
     if done:
         settled = update(outbox).where(_this_lease()).values(
             state="settled",
+            attempts=outbox.c.attempts + bindparam("is_tries"),
             lease=None,
             leased_until=None,
             outcome=bindparam("is_outcome"),
@@ -204,6 +190,7 @@ async def settle(
     if again:
         retried = update(outbox).where(_this_lease()).values(
             state="due",
+            attempts=outbox.c.attempts + bindparam("is_tries"),
             lease=None,
             leased_until=None,
             due_at=bindparam("is_due_at"),
@@ -257,6 +244,32 @@ async def outcomes(tx: AsyncConnection) -> dict[str, int]:
         select(func.coalesce(outbox.c.outcome, "pending"), func.count()).group_by(outbox.c.outcome)
     )
     return {str(outcome): int(count) for outcome, count in rows}
+
+
+async def _lease(
+    tx: AsyncConnection,
+    free: ColumnElement[bool],
+    by: Column[datetime],
+    most: int,
+    without: Collection[str],
+    values: Mapping[str, object],
+) -> int:
+    """Lease the first of the rows that are free; how many they are.
+
+    By where the database keeps them, found once and locked. By their keys PostgreSQL reads the
+    whole outbox when it is short, and SQLite asks anew for each row (then more than `most`).
+    """
+    if without:
+        # Asked of each row as it comes up: a list of all such targets would be made each time.
+        other = push_targets.c.handset_id == outbox.c.handset_id
+        free = and_(free, ~exists().where(other, push_targets.c.platform.in_(without)))
+    is_sqlite = tx.dialect.name == "sqlite"
+    place: ColumnElement[Any] = literal_column("outbox.rowid" if is_sqlite else "outbox.ctid")
+    first = select(place).select_from(outbox).where(free).order_by(by).limit(most)
+    places = first.with_for_update(of=outbox, skip_locked=True).scalar_subquery()
+    is_first = place.in_(places) if is_sqlite else place == func.any(func.array(places))
+    leased = await tx.execute(update(outbox).where(is_first).values(state="leased", **values))
+    return leased.rowcount
 
 
 def _leased(lease: str) -> Select[Any]:
@@ -322,4 +335,4 @@ def _where(claimed: Claimed) -> dict[str, object]:
 def _said(end: End | Again) -> dict[str, object]:
     # It may quote FCM, and PostgreSQL refuses a NUL, with all that is settled together.
     why = end.why.replace("\0", "")[:WHY_LENGTH]
-    return {"is_why": why, "is_maybe_sent": end.maybe_sent}
+    return {"is_why": why, "is_maybe_sent": end.maybe_sent, "is_tries": int(end.was_tried)}

@@ -42,9 +42,13 @@ from engine.fcm_message import PushNote, UnsendableNote, request_body
 FCM_URL: Final = "https://fcm.googleapis.com"
 # At 50 ms an answer, 250 connections carry 5,000 pushes a second: more than one process can make.
 CONNECTION_LIMIT: Final = 250
+# From the look-up of the name to the end of the TLS handshake.
 CONNECT_TIMEOUT_S: Final = 3.0
 # Beyond this an offer in an aisle has lost its moment; FCM answers in tens of milliseconds.
 ANSWER_TIMEOUT_S: Final = 10.0
+# What was checked before a push may have changed after this long: it is then sent by the next try,
+# which checks again. Only a token that is slow to come takes so long.
+SEND_WITHIN_S: Final = 1.0
 HEADERS: Final = {
     "Content-Type": "application/json",
     # Without it the service leaves the details, and so the errorCode, out of some answers.
@@ -80,12 +84,14 @@ class FcmTransport:
         base_url: str = FCM_URL,
         connection_limit: int = CONNECTION_LIMIT,
         answer_timeout_s: float = ANSWER_TIMEOUT_S,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
     ) -> None:
         self._clock = clock
         self._chance = chance
         self._url = f"{base_url.rstrip('/')}/v1/projects/{account.project_id}/messages:send"
         self._connection_limit = connection_limit
         self._answer_timeout_s = answer_timeout_s
+        self._connect_timeout_s = connect_timeout_s
         self._tokens = AccessTokens(account, clock)
         self._session: ClientSession | None = None
 
@@ -94,8 +100,9 @@ class FcmTransport:
             # One more for the access token: pushes that hang must not keep it from being renewed.
             connector=TCPConnector(limit=self._connection_limit + 1),
             cookie_jar=DummyCookieJar(),
-            # The whole request has its own timeout below.
-            timeout=ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
+            # The whole request has its own timeout below. This one is for all before it is
+            # written (`sock_connect` leaves out the look-up of the name): FCM cannot have it then.
+            timeout=ClientTimeout(total=None, connect=self._connect_timeout_s),
         )
         return self
 
@@ -141,10 +148,12 @@ class FcmTransport:
         self, http: ClientSession, note: PushNote, token: str, attempt: _Attempt
     ) -> Outcome | StaleCredential:
         # Only now: a token may have taken seconds to come, and the offer's time runs on.
-        now = self._life(attempt).now
-        if now >= note.expires_at:
+        life = self._life(attempt)
+        if life.now >= note.expires_at:
             return Expired(Why.OFFER_ENDED)
-        body = request_body(note, now)
+        if life.now - attempt.started_at > timedelta(seconds=SEND_WITHIN_S):
+            return later(Why.NO_CREDENTIAL, CONNECTION_DELAY_S, life, self._chance)
+        body = request_body(note, life.now)
         headers = {**HEADERS, "Authorization": f"Bearer {token}"}
         try:
             async with (

@@ -27,6 +27,7 @@ from db.outbox import Again, Claimed, End
 from engine.fcm import FcmTransport
 from engine.fcm_answers import Delivered, Expired, Outcome, Refused, RetryAt, TargetGone, Why
 from engine.fcm_credential import load_service_account
+from engine.push_in_hand import InHand
 from engine.push_lanes import PLATFORMS, Lane, Lanes
 from engine.push_note import note_of
 from engine.push_recheck import hindrances
@@ -48,6 +49,8 @@ CHECKERS: Final = 3
 # longer than anybody should wait for a turn.
 CONCURRENCY: Final = 250
 TELL_EVERY_S: Final = 60.0
+# Nothing was sent, so that the next try need not wait for longer.
+NOT_TRIED: Final = frozenset({Why.NO_CREDENTIAL, Why.OFFER_ENDED, Why.UNSENDABLE})
 
 
 async def run_push(settings: Settings, clock: Clock) -> None:
@@ -107,6 +110,7 @@ class Sender:
         self._transport = transport
         self._clock = clock
         self._settler = Settler(database, live, clock)
+        self._in_hand = InHand()
 
     async def send(self, claimed: Claimed) -> None:
         """Push one claimed row and write what came of it.
@@ -128,9 +132,16 @@ class Sender:
             )
 
     async def run(self) -> None:
-        """Send what the outbox holds, until cancelled."""
+        """Send what the outbox holds, until cancelled; what is in hand then is handed back."""
+        async with asyncio.TaskGroup() as settling:
+            settling.create_task(self._settler.run(), name="push settling")
+            try:
+                await self._send_all()
+            finally:  # everybody has stopped but the settler
+                self._settler.put_last(self._in_hand.left())
+
+    async def _send_all(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._settler.run(), name="push settling")
             tasks.create_task(self._transport.keep_credential(), name="push credential")
             tasks.create_task(self._tell(), name="push figures")
             for lane in self.lanes:
@@ -148,6 +159,7 @@ class Sender:
                 log.warning("outbox not read", extra={"why": type(error).__name__})
                 await self._clock.sleep(RETRY_S)
                 continue
+            self._in_hand.claimed(claimed, self._clock.now())
             for one in claimed:
                 self.lanes.of(one.platform).put(one)
             if not claimed and not fed:
@@ -165,19 +177,25 @@ class Sender:
                 again = Again(self._clock.now(), "the database could not be asked", False)
                 for one in claimed:
                     lane.dropped(self._clock)
-                    await self._settler.put(one, again)
+                    await self._settle(one, again)
                 await self._clock.sleep(RETRY_S)
                 continue
             for one, hindrance in zip(claimed, ends, strict=True):
                 end = hindrance or self._stopped(lane)
                 if end is not None:
                     lane.dropped(self._clock)
-                    await self._settler.put(one, end)
+                    await self._settle(one, end)
                     continue
                 tasks.create_task(self._sent(lane, one), name=f"push {short(one.decision_id)}")
 
     async def _sent(self, lane: Lane, claimed: Claimed) -> None:
-        await self._settler.put(claimed, await self._pushed(lane, claimed))
+        self._in_hand.begun(claimed, self._clock.now())
+        await self._settle(claimed, await self._pushed(lane, claimed))
+
+    async def _settle(self, claimed: Claimed, end: End | Again) -> None:
+        self._in_hand.known(claimed, end)
+        await self._settler.put(claimed, end)
+        self._in_hand.settled(claimed)
 
     async def _pushed(self, lane: Lane, claimed: Claimed) -> End | Again:
         """Send a push that has begun in its lane."""
@@ -188,13 +206,13 @@ class Sender:
             outcome: Outcome = Refused(Why.UNSENDABLE, detail="the campaign cannot be read")
         else:
             now = self._clock.now()
-            outcome = await self._transport.push(note, now, claimed.attempts - 1)
+            outcome = await self._transport.push(note, now, claimed.attempts)
         lane.ended(outcome, began_s, self._clock)
-        self.lanes.note(lane, outcome, self._clock.now())
+        self.lanes.note(lane, outcome, self._clock.monotonic_s())
         return _end(claimed, outcome)
 
     def _stopped(self, lane: Lane) -> End | None:
-        if lane.breaker.admits(self._clock.now()):
+        if lane.breaker.admits(self._clock.monotonic_s()):
             return None
         return End("expired", "the platform's lane is stopped")
 
@@ -211,19 +229,20 @@ class Sender:
 
 def _end(claimed: Claimed, outcome: Outcome) -> End | Again:
     """What the transport's outcome means for the row."""
+    if isinstance(outcome, Delivered):
+        return End("delivered", "", was_tried=True)
+    why, was_tried = outcome.why.value, outcome.why not in NOT_TRIED
     match outcome:
-        case Delivered():
-            return End("delivered", "")
         case RetryAt():
             if outcome.at < claimed.expires_at:
-                return Again(outcome.at, outcome.why.value, outcome.maybe_sent)
-            return End("expired", outcome.why.value, outcome.maybe_sent)
+                return Again(outcome.at, why, outcome.maybe_sent, was_tried)
+            return End("expired", why, outcome.maybe_sent, was_tried)
         case Expired():
-            return End("expired", outcome.why.value, outcome.maybe_sent)
+            return End("expired", why, outcome.maybe_sent, was_tried)
         case TargetGone():
-            return End("target_gone", outcome.why.value)
+            return End("target_gone", why, was_tried=was_tried)
         case Refused():
-            return End("refused", f"{outcome.why.value} {outcome.detail}".strip())
+            return End("refused", f"{why} {outcome.detail}".strip(), was_tried=was_tried)
         case _:
             assert_never(outcome)
 

@@ -9,7 +9,6 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Final
 
@@ -22,10 +21,10 @@ log = logging.getLogger(__name__)
 
 PLATFORMS: Final = ("android", "ios", "web")
 # Somebody must look at a key; a minute is soon enough to notice that they have.
-LANE_STOPS_FOR: Final = timedelta(minutes=1)
+LANE_STOPS_FOR_S: Final = 60.0
 # A handset whose app was built for another project comes up now and then, five in a row do not.
 ALARMS_MAX: Final = 5
-LANE_STOPS_AT_MOST: Final = timedelta(minutes=10)
+LANE_STOPS_AT_MOST_S: Final = 600.0
 # Below it a lane is fed again: 50 ms of a lane at full speed, several times what a claim takes.
 LOW: Final = 200
 # What is under way while the next ones are checked: three quarters of the limit.
@@ -52,42 +51,43 @@ class BreakerState(Enum):
 class Breaker:
     """Stops a platform whose key is bad, and lets one push at a time find out whether it still is.
 
-    Each probe that fails doubles the stop, up to LANE_STOPS_AT_MOST.
+    Each probe that fails doubles the stop, up to LANE_STOPS_AT_MOST_S. Times are of a clock that
+    is never set: a wall clock that is put right would open it at once, or not for hours.
     """
 
     def __init__(self) -> None:
         self.state = BreakerState.CLOSED
-        self._probe_at = datetime.min.replace(tzinfo=UTC)
-        self._stops_for = LANE_STOPS_FOR
+        self._probe_at_s = float("-inf")
+        self._stops_for_s = LANE_STOPS_FOR_S
 
-    def admits(self, now: datetime) -> bool:
+    def admits(self, now_s: float) -> bool:
         """Whether a push may go now; of a stop that is over, the first one to ask is the probe."""
         if self.state is BreakerState.CLOSED:
             return True
-        if now < self._probe_at:
+        if now_s < self._probe_at_s:
             return False
         self.state = BreakerState.HALF_OPEN
         # Should nothing ever be heard of it, another one tries.
-        self._probe_at = now + LANE_STOPS_FOR
+        self._probe_at_s = now_s + LANE_STOPS_FOR_S
         return True
 
-    def stop(self, now: datetime) -> None:
+    def stop(self, now_s: float) -> None:
         """The key was refused."""
         if self.state is BreakerState.HALF_OPEN:
-            self._stops_for = min(2 * self._stops_for, LANE_STOPS_AT_MOST)
+            self._stops_for_s = min(2 * self._stops_for_s, LANE_STOPS_AT_MOST_S)
         elif self.state is BreakerState.CLOSED:
-            self._stops_for = LANE_STOPS_FOR
+            self._stops_for_s = LANE_STOPS_FOR_S
         self.state = BreakerState.OPEN
-        self._probe_at = now + self._stops_for
+        self._probe_at_s = now_s + self._stops_for_s
 
-    def passed(self, *, proves_key: bool, now: datetime) -> None:
+    def passed(self, *, proves_key: bool, now_s: float) -> None:
         """A push ended otherwise. proves_key: FCM's answer shows that the key is good."""
         if self.state is not BreakerState.HALF_OPEN:
             return
         if proves_key:
             self.state = BreakerState.CLOSED
         else:  # it never got as far as the key: the next push is the probe
-            self.state, self._probe_at = BreakerState.OPEN, now
+            self.state, self._probe_at_s = BreakerState.OPEN, now_s
 
 
 class Lane:
@@ -173,26 +173,29 @@ class Lanes:
     def _full(self) -> frozenset[str]:
         return frozenset(lane.platform for lane in self if lane.waiting > LOW)
 
-    def note(self, lane: Lane, outcome: Outcome, now: datetime) -> None:
-        """Stop what an outcome says must stop, and let go on what it shows to be well."""
+    def note(self, lane: Lane, outcome: Outcome, now_s: float) -> None:
+        """Stop what an outcome says must stop, and let go on what it shows to be well.
+
+        now_s: of the monotonic clock.
+        """
         if isinstance(outcome, TargetGone) and outcome.alarm:
             # One is another sender's; one after another, it is we who have the wrong key, and
             # every target there is would be retired.
             self._alarms += 1
             if self._alarms >= ALARMS_MAX:
-                self._stop(self, outcome.why, now)
+                self._stop(self, outcome.why, now_s)
             return
         if isinstance(outcome, Delivered):
             self._alarms = 0
         if not isinstance(outcome, Refused) or outcome.stops is Stops.NOTHING:
             proves_key = _why(outcome) not in SAYS_NOTHING | LOAD
-            lane.breaker.passed(proves_key=proves_key, now=now)
+            lane.breaker.passed(proves_key=proves_key, now_s=now_s)
             return
-        self._stop(self if outcome.stops is Stops.EVERYTHING else (lane,), outcome.why, now)
+        self._stop(self if outcome.stops is Stops.EVERYTHING else (lane,), outcome.why, now_s)
 
-    def _stop(self, lanes: Iterable[Lane], why: Why, now: datetime) -> None:
+    def _stop(self, lanes: Iterable[Lane], why: Why, now_s: float) -> None:
         for one in lanes:
-            one.breaker.stop(now)
+            one.breaker.stop(now_s)
         log.error(
             "push lane stopped",
             extra={"platforms": [one.platform for one in lanes], "why": why.value},

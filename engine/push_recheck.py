@@ -16,7 +16,8 @@ from db.handsets import PushTarget
 from db.live import Here, Live
 from db.outbox import Again, Claimed, End
 from db.push_standing import Standing, standing
-from engine.fcm import ANSWER_TIMEOUT_S
+from engine.fcm import ANSWER_TIMEOUT_S, SEND_WITHIN_S
+from engine.fcm_credential import FETCH_TIMEOUT_S
 from offers.campaign import Status
 from shoppers.consent import NEEDED_IN_AISLE
 
@@ -26,8 +27,9 @@ PRESENCE_FRESH_S: Final = 10.0
 # Firebase calls a target stale after a month without contact and drops it after 270 days. In
 # between a push to it counts against the caps of somebody whose app is most likely gone.
 STALE_AFTER: Final = timedelta(days=60)
-# The slowest answer must come, and be written, within the lease.
-LEASE_NEEDED: Final = timedelta(seconds=ANSWER_TIMEOUT_S + 2)
+# The slowest answer must come, and be written, within the lease; a token that is refused takes
+# another one's fetching before that is known.
+LEASE_NEEDED: Final = timedelta(seconds=SEND_WITHIN_S + ANSWER_TIMEOUT_S + FETCH_TIMEOUT_S + 2)
 ASK_AGAIN_AFTER: Final = timedelta(seconds=1)
 NO_TARGET: Final = "the handset has no target"
 

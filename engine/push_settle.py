@@ -16,9 +16,10 @@ from config.log import short
 from db import campaigns, decisions, outbox
 from db.connect import DATABASE_ERRORS, Database
 from db.handsets import retire_push_target
-from db.live import Live, SentBefore
+from db.live import Live
 from db.outbox import Again, Claimed, End
 from engine.push_recheck import NO_TARGET, target_of
+from offers.pressure import Message
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +44,15 @@ class Settler:
         self._clock = clock
         self.failures = 0  # of the database to take what came of pushes
         self._ended: asyncio.Queue[Ended] = asyncio.Queue(UNSETTLED_LIMIT)
+        self._last: list[Ended] = []
 
     async def put(self, claimed: Claimed, end: End | Again) -> None:
         """Have an outcome written soon."""
         await self._ended.put((claimed, end))
+
+    def put_last(self, ended: Sequence[Ended]) -> None:
+        """Have these written when `run` is cancelled, after what waits by then."""
+        self._last += ended
 
     async def run(self) -> None:
         """Write outcomes until cancelled; what is known by then is written first."""
@@ -62,14 +68,7 @@ class Settler:
                 ended = []
         except asyncio.CancelledError:
             # Unwritten, each would be sent a second time when its lease has run out.
-            try:
-                async with asyncio.timeout(LAST_TRY_S):
-                    while ended or not self._ended.empty():
-                        self._fill(ended)
-                        await self._written(ended)
-                        ended = []
-            except TimeoutError:
-                log.warning("pushes not settled", extra={"pushes": len(ended), "why": "the end"})
+            await self._write_last(ended)
             raise
 
     async def _gather(self, ended: list[Ended]) -> None:
@@ -79,9 +78,17 @@ class Settler:
                 while len(ended) < SETTLE_AT_ONCE:
                     ended.append(await self._ended.get())
 
-    def _fill(self, ended: list[Ended]) -> None:
-        while len(ended) < SETTLE_AT_ONCE and not self._ended.empty():
+    async def _write_last(self, ended: list[Ended]) -> None:
+        while not self._ended.empty():
             ended.append(self._ended.get_nowait())
+        ended += self._last
+        try:
+            async with asyncio.timeout(LAST_TRY_S):
+                while ended:
+                    await self._written(ended[:SETTLE_AT_ONCE])
+                    del ended[:SETTLE_AT_ONCE]
+        except TimeoutError:
+            log.warning("pushes not settled", extra={"pushes": len(ended), "why": "the end"})
 
     async def _written(self, ended: Sequence[Ended]) -> bool:
         try:
@@ -99,7 +106,7 @@ async def settle(ended: Sequence[Ended], database: Database, live: Live, now: da
 
     Raises what the database raises, and then nothing is written.
     """
-    released: list[tuple[str, SentBefore]] = []
+    released: list[tuple[str, Message]] = []
     async with database.begin() as tx:
         failed = [
             claimed for claimed, end in ended if isinstance(end, End) and end.outcome != "delivered"
@@ -159,6 +166,6 @@ def _log_failures(ended: Sequence[Ended]) -> None:
                     "decision": short(claimed.decision_id),
                     "end": outcome,
                     "why": end.why,
-                    "attempt": claimed.attempts,
+                    "tries": claimed.attempts + end.was_tried,
                 },
             )

@@ -1,10 +1,14 @@
 """The outbox: each push leased to one worker, settled once, counted right."""
 
 import asyncio
+import re
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.clock import VirtualClock
 from db import outbox
@@ -56,6 +60,11 @@ async def _retry(
         return was_held
 
 
+async def _rows(database: Database) -> Sequence[Any]:
+    async with database.read() as tx:
+        return (await tx.execute(select(outbox_table))).all()
+
+
 async def _came_to_nothing(database: Database, decision_id: str) -> bool:
     async with database.begin() as tx:
         return await outbox.came_to_nothing(tx, [decision_id]) == [decision_id]
@@ -83,7 +92,7 @@ async def test_a_claim_holds_all_that_a_push_needs(
         locale="it-IT",
         decided_at=clock.now(),
         expires_at=clock.now() + LIVES,
-        attempts=1,
+        attempts=0,
         lease=claimed.lease,
         leased_until=clock.now() + LEASE,
     )
@@ -192,7 +201,7 @@ async def test_a_lease_that_ran_out_passes_to_the_next_worker(
     (second,) = await _claim(database, clock)
 
     assert second.lease != first.lease
-    assert second.attempts == 2
+    assert (first.attempts, second.attempts) == (0, 1)
     # The first may have sent it before it died: only delivery or silence is known.
     assert await _settle(database, clock, second, "expired")
     assert not await _came_to_nothing(database, decision_id)
@@ -225,7 +234,22 @@ async def test_a_retry_comes_up_when_it_is_due(
     await clock.advance(9)
     assert await _claim(database, clock) == []
     await clock.advance(1)
-    assert [one.attempts for one in await _claim(database, clock)] == [2]
+    assert [one.attempts for one in await _claim(database, clock)] == [0]
+
+
+async def test_only_what_was_sent_counts_as_an_attempt(
+    database: Database, clock: VirtualClock, person: Person
+) -> None:
+    await _send(database, clock, person)
+    for was_tried, attempts in ((False, 0), (True, 1), (False, 1), (True, 2)):
+        (claimed,) = await _claim(database, clock)
+        assert await _retry(database, clock, claimed, clock.now(), was_tried=was_tried)
+        assert (await _rows(database))[0].attempts == attempts
+
+    (claimed,) = await _claim(database, clock)
+    assert claimed.attempts == 2
+    assert await _settle(database, clock, claimed, "delivered", was_tried=True)
+    assert (await _rows(database))[0].attempts == 3
 
 
 async def test_a_push_that_may_have_gone_out_counts_for_good(
@@ -341,3 +365,58 @@ async def test_a_long_reason_is_cut_to_its_column(
         await outbox.settle(tx, [(claimed, End("refused", "x" * 500))], clock.now())
 
         assert len((await tx.execute(select(outbox_table.c.why))).scalar_one()) == 120
+
+
+async def test_a_claim_walks_an_index_however_long_the_outbox_is(
+    database: Database, clock: VirtualClock, person: Person
+) -> None:
+    decision_id = await _send(database, clock, person, "oldest")
+    made: dict[str, Any] = {
+        "decision_id": decision_id, "expires_at": clock.now() + LIVES, "attempts": 0,
+        "maybe_sent": False,
+    }  # fmt: skip
+    async with database.begin() as tx:
+        for state, count in (("settled", 4_000), ("due", 2_000)):
+            due_at = clock.now() + SECOND
+            rows = [
+                {**made, "handset_id": f"{state}-{n}", "state": state, "due_at": due_at}
+                for n in range(count)
+            ]
+            await tx.execute(outbox_table.insert(), rows)
+        await tx.execute(text("analyze outbox"))
+    await clock.advance(2)
+
+    async with database.begin() as tx:
+        asked = await _asked(tx, lambda: outbox.claim(tx, clock.now(), 50, ["ios"]))
+        await tx.rollback()
+    plans = [await _plan(database, *one) for one in asked if "UPDATE" in one[0]]
+
+    assert len(plans) == 2
+    for plan in plans:
+        assert "ix_outbox_due" in plan
+        assert "SCAN outbox" not in plan
+        assert "Seq Scan on outbox" not in plan
+    # The rows that are due come out of the index in their order, and only as many as are wanted.
+    assert not re.search("ORDER BY|Sort", plans[1])
+
+
+async def _asked(
+    tx: AsyncConnection, work: Callable[[], Awaitable[object]]
+) -> list[tuple[str, Any]]:
+    """The statements that some work asks, with their parameters."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(tx.sync_connection, "before_cursor_execute", note)
+    await work()
+    event.remove(tx.sync_connection, "before_cursor_execute", note)
+    return asked
+
+
+async def _plan(database: Database, statement: str, parameters: Any) -> str:
+    how = "EXPLAIN QUERY PLAN" if database.engine.dialect.name == "sqlite" else "EXPLAIN"
+    async with database.read() as tx:
+        rows = await tx.exec_driver_sql(f"{how} {statement}", parameters)
+        return "\n".join(str(row[-1]) for row in rows)

@@ -3,14 +3,18 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from config.clock import VirtualClock
-from engine.fcm import FcmTransport
+from engine.fcm import SEND_WITHIN_S, FcmTransport
 from engine.fcm_answers import (
     Delivered,
     Expired,
@@ -310,3 +314,82 @@ async def test_no_log_line_names_the_target_the_token_or_the_offer(
     for secret in (FID, "ya29.", "PRIVATE KEY", NOTE.title, NOTE.body):
         assert secret not in logged
     assert FID not in repr(NOTE)
+
+
+@asynccontextmanager
+async def a_slow_token_endpoint(fcm: FakeFcm, may_answer: asyncio.Event) -> AsyncIterator[str]:
+    """The address of a token endpoint that gives the fake's tokens, when it may."""
+
+    async def token(request: web.Request) -> web.Response:
+        form = {name: str(value) for name, value in (await request.post()).items()}
+        await may_answer.wait()
+        answer = fcm.tokens.answer(form, f"http://{request.host}/token")
+        return web.Response(status=answer.status, body=answer.body)
+
+    app = web.Application()
+    app.router.add_post("/token", token)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/token"
+    finally:
+        may_answer.set()
+        await runner.cleanup()
+
+
+async def test_a_push_whose_token_was_slow_to_come_is_left_to_another_look(bench: Bench) -> None:
+    may_answer = asyncio.Event()
+    async with (
+        a_slow_token_endpoint(bench.fcm, may_answer) as token_url,
+        FcmTransport(
+            replace(service_account(bench.fcm.service_account_json()), token_url=token_url),
+            bench.clock,
+            Random(5),
+            base_url=bench.fcm.base_url,
+        ) as transport,
+    ):
+        note = replace(NOTE, expires_at=bench.clock.now() + timedelta(seconds=30))
+        pushing = asyncio.create_task(transport.push(note, bench.clock.now()), name="push")
+        await bench.clock.advance(SEND_WITHIN_S + 0.1)
+        may_answer.set()
+        outcome = await pushing
+
+        assert isinstance(outcome, RetryAt)
+        assert (outcome.why, outcome.maybe_sent) == (Why.NO_CREDENTIAL, False)
+        assert bench.fcm.counts["send_requests"] == 0
+        # By then the token is there.
+        assert isinstance(await transport.push(note, outcome.at), Delivered)
+
+
+class Hanging(AbstractResolver):
+    """A name server that never answers."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    async def resolve(self, *_: object, **__: object) -> list[ResolveResult]:
+        await asyncio.Event().wait()
+        raise AssertionError("it never answers")
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_a_name_that_is_not_found_in_time_was_never_sent_to(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aiohttp.connector, "DefaultResolver", Hanging)
+    async with FcmTransport(
+        service_account(bench.fcm.service_account_json()),
+        bench.clock,
+        Random(5),
+        base_url="http://push.example",
+        answer_timeout_s=2.0,
+        connect_timeout_s=0.05,
+    ) as transport:
+        note = replace(NOTE, expires_at=bench.clock.now() + timedelta(seconds=30))
+        outcome = await transport.push(note, bench.clock.now())
+
+    assert isinstance(outcome, RetryAt)
+    assert (outcome.why, outcome.maybe_sent) == (Why.UNREACHABLE, False)

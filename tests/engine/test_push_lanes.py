@@ -20,8 +20,8 @@ from engine.fcm_answers import (
 )
 from engine.push_lanes import (
     ALARMS_MAX,
-    LANE_STOPS_AT_MOST,
-    LANE_STOPS_FOR,
+    LANE_STOPS_AT_MOST_S,
+    LANE_STOPS_FOR_S,
     LOW,
     Breaker,
     BreakerState,
@@ -58,51 +58,51 @@ def a_claim(now: datetime, platform: str = "android", serial: int = 0) -> Claime
 
 
 def test_a_stop_ends_with_one_push_that_finds_out(clock: VirtualClock) -> None:
-    breaker, now = Breaker(), clock.now()
-    assert breaker.admits(now)
-    breaker.stop(now)
+    breaker, now_s = Breaker(), clock.monotonic_s()
+    assert breaker.admits(now_s)
+    breaker.stop(now_s)
 
-    assert not breaker.admits(now + LANE_STOPS_FOR - SECOND)
-    assert breaker.admits(now + LANE_STOPS_FOR)
-    assert not breaker.admits(now + LANE_STOPS_FOR)
-    breaker.passed(proves_key=True, now=now + LANE_STOPS_FOR)
+    assert not breaker.admits(now_s + LANE_STOPS_FOR_S - 1)
+    assert breaker.admits(now_s + LANE_STOPS_FOR_S)
+    assert not breaker.admits(now_s + LANE_STOPS_FOR_S)
+    breaker.passed(proves_key=True, now_s=now_s + LANE_STOPS_FOR_S)
 
-    assert breaker.admits(now + LANE_STOPS_FOR)
-    assert breaker.admits(now + LANE_STOPS_FOR)
+    assert breaker.admits(now_s + LANE_STOPS_FOR_S)
+    assert breaker.admits(now_s + LANE_STOPS_FOR_S)
 
 
 def test_each_probe_that_fails_doubles_the_stop_up_to_a_bound(clock: VirtualClock) -> None:
-    breaker, now = Breaker(), clock.now()
-    breaker.stop(now)
-    stops = [LANE_STOPS_FOR]
+    breaker, now_s = Breaker(), clock.monotonic_s()
+    breaker.stop(now_s)
+    stops = [LANE_STOPS_FOR_S]
     for _ in range(6):
-        now += stops[-1]
-        assert not breaker.admits(now - SECOND)
-        assert breaker.admits(now)
-        breaker.stop(now)
-        stops.append(min(2 * stops[-1], LANE_STOPS_AT_MOST))
+        now_s += stops[-1]
+        assert not breaker.admits(now_s - 1)
+        assert breaker.admits(now_s)
+        breaker.stop(now_s)
+        stops.append(min(2 * stops[-1], LANE_STOPS_AT_MOST_S))
 
-    assert stops[-1] == LANE_STOPS_AT_MOST
-    assert not breaker.admits(now + LANE_STOPS_AT_MOST - SECOND)
+    assert stops[-1] == LANE_STOPS_AT_MOST_S
+    assert not breaker.admits(now_s + LANE_STOPS_AT_MOST_S - 1)
 
 
 def test_a_probe_that_is_never_heard_of_is_followed_by_another(clock: VirtualClock) -> None:
-    breaker, now = Breaker(), clock.now()
-    breaker.stop(now)
-    assert breaker.admits(now + LANE_STOPS_FOR)
+    breaker, now_s = Breaker(), clock.monotonic_s()
+    breaker.stop(now_s)
+    assert breaker.admits(now_s + LANE_STOPS_FOR_S)
 
-    assert not breaker.admits(now + 2 * LANE_STOPS_FOR - SECOND)
-    assert breaker.admits(now + 2 * LANE_STOPS_FOR)
+    assert not breaker.admits(now_s + 2 * LANE_STOPS_FOR_S - 1)
+    assert breaker.admits(now_s + 2 * LANE_STOPS_FOR_S)
 
 
 def test_what_was_under_way_when_a_lane_stopped_does_not_lengthen_the_stop(
     clock: VirtualClock,
 ) -> None:
-    breaker, now = Breaker(), clock.now()
+    breaker, now_s = Breaker(), clock.monotonic_s()
     for _ in range(5):
-        breaker.stop(now)
+        breaker.stop(now_s)
 
-    assert breaker.admits(now + LANE_STOPS_FOR)
+    assert breaker.admits(now_s + LANE_STOPS_FOR_S)
 
 
 @pytest.mark.parametrize(
@@ -123,31 +123,31 @@ def test_what_was_under_way_when_a_lane_stopped_does_not_lengthen_the_stop(
 def test_only_an_answer_that_got_past_the_key_opens_the_lane(
     clock: VirtualClock, outcome: Outcome, state: BreakerState
 ) -> None:
-    lanes, now = Lanes(10), clock.now()
+    lanes, now_s = Lanes(10), clock.monotonic_s()
     ios = lanes.of("ios")
-    lanes.note(ios, BAD_KEY, now)
-    now += LANE_STOPS_FOR
-    assert ios.breaker.admits(now)
+    lanes.note(ios, BAD_KEY, now_s)
+    now_s += LANE_STOPS_FOR_S
+    assert ios.breaker.admits(now_s)
 
-    lanes.note(ios, outcome, now)
+    lanes.note(ios, outcome, now_s)
 
     assert ios.breaker.state is state
 
 
 def test_a_bad_apns_key_leaves_the_other_lanes_alone(clock: VirtualClock) -> None:
-    lanes, now = Lanes(10), clock.now()
+    lanes, now_s = Lanes(10), clock.monotonic_s()
 
-    lanes.note(lanes.of("ios"), BAD_KEY, now)
+    lanes.note(lanes.of("ios"), BAD_KEY, now_s)
 
-    assert [lane.breaker.admits(now) for lane in lanes] == [True, False, True]
+    assert [lane.breaker.admits(now_s) for lane in lanes] == [True, False, True]
 
 
 def test_a_refused_account_stops_every_lane(clock: VirtualClock) -> None:
-    lanes, now = Lanes(10), clock.now()
+    lanes, now_s = Lanes(10), clock.monotonic_s()
 
-    lanes.note(lanes.of("web"), Refused(Why.PERMISSION_DENIED, Stops.EVERYTHING), now)
+    lanes.note(lanes.of("web"), Refused(Why.PERMISSION_DENIED, Stops.EVERYTHING), now_s)
 
-    assert not any(lane.breaker.admits(now) for lane in lanes)
+    assert not any(lane.breaker.admits(now_s) for lane in lanes)
 
 
 def test_a_push_without_a_known_platform_has_a_lane_too() -> None:
@@ -210,12 +210,12 @@ def test_a_key_of_another_project_stops_every_lane_before_it_retires_all_targets
     lanes = Lanes(10)
     mismatch = TargetGone(Why.SENDER_ID_MISMATCH, alarm=True)
     for _ in range(ALARMS_MAX - 1):
-        lanes.note(lanes.of("ios"), mismatch, LATER)
-    lanes.note(lanes.of("ios"), Delivered("m"), LATER)
+        lanes.note(lanes.of("ios"), mismatch, 0.0)
+    lanes.note(lanes.of("ios"), Delivered("m"), 0.0)
     for _ in range(ALARMS_MAX - 1):
-        lanes.note(lanes.of("android"), mismatch, LATER)
-    assert all(lane.breaker.admits(LATER) for lane in lanes)
+        lanes.note(lanes.of("android"), mismatch, 0.0)
+    assert all(lane.breaker.admits(0.0) for lane in lanes)
 
-    lanes.note(lanes.of("android"), mismatch, LATER)
+    lanes.note(lanes.of("android"), mismatch, 0.0)
 
-    assert not any(lane.breaker.admits(LATER) for lane in lanes)
+    assert not any(lane.breaker.admits(0.0) for lane in lanes)

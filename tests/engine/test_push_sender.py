@@ -1,12 +1,14 @@
 """The push process at work on a full outbox: every push once, whatever is away meanwhile."""
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text, update
@@ -18,10 +20,13 @@ from db.handsets import PushTarget
 from db.live import Here, Live
 from db.outbox import LEASE, Again, Claimed, End
 from db.tables import outbox as outbox_table
-from db.tables import push_targets
+from db.tables import push_targets, sends
 from engine.fcm import FcmTransport
 from engine.fcm_credential import service_account
 from engine.push import CLAIM_AT_ONCE, Sender, claim_due
+from engine.push_in_hand import STOPPED
+from engine.push_lanes import LANE_STOPS_FOR_S
+from engine.push_limit import START
 from engine.push_recheck import LEASE_NEEDED, STALE_AFTER, hindrances
 from engine.push_settle import Settler, settle
 from firmware_sim.fake_fcm import FakeFcm
@@ -34,13 +39,22 @@ from tests.engine.shop import eventually
 SECOND = timedelta(seconds=1)
 
 
+class SetClock(VirtualClock):
+    """A clock whose time of day somebody sets."""
+
+    set_by = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() + self.set_by
+
+
 @dataclass
 class Bench:
     """An outbox to fill, and a push process to empty it into the fake FCM."""
 
     database: Database
     live: Live
-    clock: VirtualClock
+    clock: SetClock
     fcm: FakeFcm
     sender: Sender
     delivered: list[Delivery]
@@ -86,6 +100,10 @@ class Bench:
 
         await eventually(is_so)
 
+    async def rows(self) -> Sequence[Any]:
+        async with self.database.read() as tx:
+            return (await tx.execute(select(outbox_table))).all()
+
     async def whys(self) -> Counter[str]:
         async with self.database.read() as tx:
             return Counter((await tx.scalars(select(outbox_table.c.why))).all())
@@ -97,7 +115,12 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(sqlite_database: Database, live: Live, clock: VirtualClock) -> AsyncIterator[Bench]:
+def clock() -> SetClock:
+    return SetClock(datetime(2026, 11, 21, 10, tzinfo=UTC))
+
+
+@pytest.fixture
+async def bench(sqlite_database: Database, live: Live, clock: SetClock) -> AsyncIterator[Bench]:
     delivered: list[Delivery] = []
     await a_store(sqlite_database, clock.now())
     async with FakeFcm(clock, seed=7, on_delivery=delivered.append) as fcm:
@@ -149,6 +172,92 @@ async def test_a_bad_apns_key_holds_up_nobody_else(bench: Bench) -> None:
 
     assert (await bench.whys())["the platform's lane is stopped"] == 10
     assert first not in await bench.shown()
+
+
+@pytest.mark.parametrize("minutes", [10, -10])
+async def test_a_clock_that_is_set_opens_no_lane_and_keeps_none_closed(
+    bench: Bench, minutes: int
+) -> None:
+    bench.fcm.faults.for_next(Fault(Trouble.THIRD_PARTY_AUTH))
+    await bench.fill("ios")
+    async with bench.running():
+        await bench.comes_to(refused=1)
+        bench.clock.set_by = timedelta(minutes=minutes)
+        await bench.fill("ios")
+        await bench.comes_to(refused=1, expired=1)
+        await bench.clock.advance(LANE_STOPS_FOR_S)
+        await bench.fill("ios")
+        await bench.comes_to(refused=1, expired=1, delivered=1)
+
+
+async def test_a_worker_that_is_stopped_hands_back_what_it_has_in_hand(bench: Bench) -> None:
+    decisions = await bench.fill(*["android"] * (START + 10))
+    bench.fcm.faults.for_next(Fault(Trouble.SLOW, delay_s=9), times=START)
+    async with bench.running():
+
+        async def are_under_way() -> bool:
+            return bench.fcm.counts["send_requests"] == START
+
+        await eventually(are_under_way)
+
+    rows = await bench.rows()
+    assert Counter((row.state, row.why, row.maybe_sent, row.attempts) for row in rows) == {
+        ("due", STOPPED, True, 1): START,  # FCM may have taken these
+        ("due", STOPPED, False, 0): 10,
+    }
+    assert all(row.due_at <= bench.clock.now() for row in rows)
+    # The next worker needs no lease to run out.
+    account = service_account(bench.fcm.service_account_json())
+    async with FcmTransport(
+        account, bench.clock, Random(6), base_url=bench.fcm.base_url
+    ) as transport:
+        bench.sender = Sender(bench.database, bench.live, transport, bench.clock)
+        async with bench.running():
+            await bench.comes_to(delivered=len(decisions))
+
+
+async def test_a_check_that_the_database_could_not_answer_uses_up_no_attempt(bench: Bench) -> None:
+    await bench.fill("android", "android")
+    async with bench.database.engine.connect() as other:
+        # The look into the consents fails, the outbox is there.
+        await other.execute(text("alter table consents rename to away"))
+        await other.commit()
+        async with bench.running():
+
+            async def is_handed_back() -> bool:
+                return set(await bench.whys()) == {"the database could not be asked"}
+
+            await eventually(is_handed_back)
+            await other.execute(text("alter table away rename to consents"))
+            await other.commit()
+            await bench.clock.advance(2)
+            await bench.comes_to(delivered=2)
+
+    assert [(row.attempts, row.maybe_sent) for row in await bench.rows()] == [(1, False)] * 2
+
+
+async def test_what_is_logged_of_a_failure_leads_to_nobody(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    bench.fcm.faults.for_next(Fault(Trouble.BAD_REQUEST))
+    bench.fcm.faults.for_next(Fault(Trouble.INVALID_TARGET))
+    bench.fcm.faults.for_next(Fault(Trouble.UNREGISTERED))
+    await bench.fill(*["android"] * 3)
+    async with bench.running():
+        await bench.comes_to(refused=2, target_gone=1)
+
+    told = [one.__dict__ for one in caplog.records if one.msg == "push not delivered"]
+    assert len(told) == 3
+    async with bench.database.read() as tx:
+        secrets = [
+            value
+            for table, names in ((push_targets, ("handset_id", "value")), (sends, ("shopper_id",)))
+            for row in await tx.execute(select(table))
+            for value in (getattr(row, name) for name in names)
+        ]
+    assert len(secrets) == 9
+    assert not [one for one in secrets if one in str(told)]
 
 
 async def test_what_fcm_cannot_take_now_is_sent_when_it_can(bench: Bench) -> None:

@@ -18,24 +18,24 @@ from config.settings import SettingsError, load_settings
 from db import campaigns, consents, handsets, stops
 from db.connect import Database
 from db.handsets import PushTarget
-from db.live import Here, Live, SentBefore
+from db.live import Here, Live
 from db.outbox import LEASE, Claimed
 from db.tables import campaigns as campaigns_table
 from db.tables import outbox, push_targets, sends
 from engine.fcm import FcmTransport
 from engine.fcm_credential import service_account
 from engine.push import Sender, claim_due, run_push
-from engine.push_lanes import LANE_STOPS_FOR
+from engine.push_lanes import LANE_STOPS_FOR_S
 from engine.push_recheck import PRESENCE_FRESH_S
 from firmware_sim.fake_fcm import FakeFcm
 from firmware_sim.fcm_delivery import Delivery
 from firmware_sim.fcm_faults import Fault, Trouble
 from firmware_sim.fcm_targets import mint_target
 from offers.campaign import Status
-from offers.pressure import DEFAULT_LIMITS
+from offers.pressure import DEFAULT_POLICY
 from offers.stops import Scope
 from shoppers.consent import Grant, Purpose
-from tests.db.rows import LIVES, STORE, Person, a_person, a_send, a_store
+from tests.db.rows import LIVES, STORE, Person, a_message, a_person, a_send, a_store
 from tests.engine.shop import eventually
 from tests.offers.situations import a_campaign
 
@@ -83,7 +83,7 @@ class Bench:
         async with self.database.read() as tx:
             spent = (await tx.execute(select(campaigns_table.c.sends))).scalar_one()
             released_at = (await tx.execute(select(sends.c.released_at))).scalar_one()
-        reserved = await self.live.redis.zcard(f"{{shopper:{self.person.shopper_id}}}:sends")
+        reserved = await self.live.redis.zcard(f"{{shopper:{self.person.shopper_id}}}:messages")
         assert (spent == 1) == (released_at is None) == (reserved == 1), "they disagree"
         return released_at is None
 
@@ -106,8 +106,8 @@ async def bench(sqlite_database: Database, live: Live, clock: VirtualClock) -> A
         person = await a_person(tx, now, target=FID)
         assert await campaigns.spend(tx, a_campaign(), STORE)
         decision_id = await a_send(tx, person, now)
-    sent = SentBefore(decision_id, "pasta", person.visit_id, now)
-    assert await live.reserve(person.shopper_id, sent, [], DEFAULT_LIMITS)
+    sent = a_message(decision_id, person, now)
+    assert await live.reserve(person.shopper_id, sent, [], DEFAULT_POLICY.caps, now)
     async with FakeFcm(clock, seed=7, on_delivery=delivered.append) as fcm:
         fcm.register("fid", FID)
         account = service_account(fcm.service_account_json())
@@ -352,7 +352,7 @@ async def test_a_bad_key_stops_its_lane_and_no_other(
         assert (await _another_push(bench, platform)).outcome == "delivered"
 
     # After a while one push tries again.
-    await bench.pass_time(LANE_STOPS_FOR.total_seconds())
+    await bench.pass_time(LANE_STOPS_FOR_S)
     assert (await _another_push(bench, "android")).outcome == "delivered"
 
 
