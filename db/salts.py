@@ -1,7 +1,8 @@
 """The operator's salts: by which shoppers are dealt into arms, now and at any time before."""
 
 import secrets
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,7 +11,8 @@ from db.connect import insert_once
 from db.worth_tables import control_salts
 from offers.assignment import Salt, Salts
 
-_FIRST = "the first"
+BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST: Final = "the first"
 
 
 async def load(tx: AsyncConnection) -> Salts | None:
@@ -20,12 +22,13 @@ async def load(tx: AsyncConnection) -> Salts | None:
     return Salts(history) if history else None
 
 
-async def load_or_make(tx: AsyncConnection, now: datetime) -> Salts:
+async def load_or_make(tx: AsyncConnection) -> Salts:
     """Every salt; the first is made by whoever needs it first, in a transaction that writes.
 
-    Two at the same time make two salts a moment apart; the later one deals from then on.
+    Of two at the same time one makes it: it holds for all the time before it too, so that no
+    clock that goes back finds none.
     """
-    return await load(tx) or await deal_anew(tx, _FIRST, now)
+    return await load(tx) or await _deal(tx, _FIRST, BEGINNING)
 
 
 async def deal_anew(tx: AsyncConnection, why: str, now: datetime) -> Salts:
@@ -33,11 +36,16 @@ async def deal_anew(tx: AsyncConnection, why: str, now: datetime) -> Salts:
 
     why: for whoever asks; nobody's name. Raises BadSalts when the last salt is later than `now`.
     """
-    salt, before = secrets.token_hex(16), await load(tx)
+    before = await load(tx)
     if before is not None:
         # Refuses what would put the history out of order, before it is written.
-        before.renewed(salt, now)
-    await insert_once(tx, control_salts, {"since": now, "salt": salt, "why": why})
+        before.renewed("", now)
+    return await _deal(tx, why, now)
+
+
+async def _deal(tx: AsyncConnection, why: str, since: datetime) -> Salts:
+    row = {"since": since, "salt": secrets.token_hex(16), "why": why}
+    await insert_once(tx, control_salts, row)
     known = await load(tx)
     assert known is not None
     return known

@@ -51,7 +51,7 @@ class LiveCampaigns:
             await self._read(database)
             if self.shelf.salts is None:
                 async with database.begin() as tx:
-                    drawn = await salts.load_or_make(tx, self._clock.now())
+                    drawn = await salts.load_or_make(tx)
                 self.shelf = replace(self.shelf, salts=drawn)
             self._done = self._begun
 

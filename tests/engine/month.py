@@ -47,7 +47,7 @@ async def a_month(database: Database, start: datetime, planted: Planted, seed: i
     async with database.begin() as tx:
         await stores.save_store(tx, a_plan(), start)
         await campaigns.save_campaign(tx, campaign, start)
-        history = await salts.load_or_make(tx, start)
+        history = await salts.load_or_make(tx)
         written: dict[Table, list[dict[str, Any]]] = {}
         for n in range(planted.shoppers):
             at = start + chance.random() * 27 * DAY
