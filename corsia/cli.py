@@ -21,6 +21,7 @@ COMMANDS: Final[Commands] = {
     "halt": ("corsia.commands.halt:halt", "Stop sending offers at once: all, a store's, one."),
     "resume": ("corsia.commands.halt:resume", "Send offers again that were halted."),
     "explain": ("corsia.commands.explain:explain", "Why an offer was sent, or was not."),
+    "worth": ("corsia.commands.worth:worth_command", "What campaigns cost and earned."),
     "till": ("corsia.commands.till:till", "Let tills send receipts, and shut them out."),
     "api": ("corsia.commands.serve:api", "One process: HTTP for handsets and gateways."),
     "engine": ("corsia.commands.serve:engine", "One process: presence and decisions."),
