@@ -22,6 +22,7 @@ COMMANDS: Final[Commands] = {
     "resume": ("corsia.commands.halt:resume", "Send offers again that were halted."),
     "explain": ("corsia.commands.explain:explain", "Why an offer was sent, or was not."),
     "worth": ("corsia.commands.worth:worth_command", "What campaigns cost and earned."),
+    "learn": ("corsia.commands.learn:learn", "What shoppers and responses teach: learn now."),
     "till": ("corsia.commands.till:till", "Let tills send receipts, and shut them out."),
     "api": ("corsia.commands.serve:api", "One process: HTTP for handsets and gateways."),
     "engine": ("corsia.commands.serve:engine", "One process: presence and decisions."),

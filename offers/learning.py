@@ -6,10 +6,14 @@ starts from the score's own P(response) and is moved by what was seen. Nobody's 
 draw: who is held out falls by the salt alone, and their ghost moments are drawn like any other.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import blake2b
 from random import Random
+from statistics import NormalDist
+from struct import Struct
 from typing import Final
 from zlib import crc32
 
@@ -26,6 +30,11 @@ RIVALS_MAX: Final = 5
 # standing at a shelf often (1.5) and having looked in the app today (2 to 3).
 WARM_FROM: Final = 0.5
 KEEN_FROM: Final = 2.0
+_MASK: Final = 0xFFFF_FFFF
+_THREE: Final = Struct("<III")
+_NORMAL: Final = NormalDist()
+# No draw is nothing at all, however unlikely a response: two of them could not be divided.
+_LEAST: Final = 1e-300
 
 
 class Warmth(StrEnum):
@@ -95,7 +104,7 @@ def belief_of(response: float, tried: Tried | None) -> Belief:
 def rivals_max(chance: int) -> int | None:
     """How many of the best-placed that may be sent are drawn between; None: all of them.
 
-    chance: the situation's own number; equal numbers draw alike, whenever it is asked.
+    chance: the situation's own number, of 64 bits; equal numbers draw alike, whenever it is asked.
     """
     return None if _is_floor(chance) else RIVALS_MAX
 
@@ -109,22 +118,51 @@ def drawn(rivals: Sequence[Rival], chance: int) -> int:
     if len(rivals) == 1:
         return 0
     if _is_floor(chance):
-        return Random(_seed(chance, "any of them")).randrange(len(rivals))
-    own = Random()
+        return Random(chance).randrange(len(rivals))
     best, most = 0, float("-inf")
     for place, rival in enumerate(rivals):
-        own.seed(_seed(chance, rival.campaign_id))
-        share = own.betavariate(rival.belief.alpha, rival.belief.beta)
-        cents = share * rival.gain_cents - rival.less_cents
+        cents = share_drawn(rival, chance) * rival.gain_cents - rival.less_cents
         if cents > most:
             best, most = place, cents
     return best
 
 
+def share_drawn(rival: Rival, chance: int) -> float:
+    """A share from what is believed of the rival, in (0, 1): the one that this chance gives it.
+
+    Two gamma variates make a beta variate. A seeded `random.Random` for each rival took three times
+    as long, a twelfth of a whole decision.
+    """
+    digest = blake2b(
+        rival.campaign_id.encode(), digest_size=12, key=chance.to_bytes(8, "little", signed=False)
+    ).digest()
+    first, second, third = _THREE.unpack(digest)
+    one = _gamma(rival.belief.alpha, first, third)
+    other = _gamma(rival.belief.beta, second, third)
+    return one / (one + other)
+
+
+def _gamma(shape: float, first: int, second: int) -> float:
+    """A gamma variate of two numbers of 32 bits.
+
+    Source: Wilson, Hilferty, "The distribution of chi-square", PNAS 17, 1931: its cube root is
+    nearly normal. Below 1 they were wrong; there a variate of shape + 1 is shrunk by a power of a
+    uniform one (Stuart's theorem), for which `second` is.
+    """
+    if shape < 1.0:
+        return max(
+            _gamma(shape + 1.0, first, second) * math.pow(_share(second), 1.0 / shape), _LEAST
+        )
+    spread = 1.0 / (9.0 * shape)
+    root = 1.0 - spread + _NORMAL.inv_cdf(_share(first)) * math.sqrt(spread)
+    return max(shape * root * root * root, _LEAST)
+
+
+def _share(of_32_bits: int) -> float:
+    """In (0, 1)."""
+    return (of_32_bits + 0.5) / (_MASK + 1.0)
+
+
 def _is_floor(chance: int) -> bool:
-    return Random(_seed(chance, "floor")).random() < FLOOR_SHARE
-
-
-def _seed(chance: int, of: str) -> int:
-    """A number of its own for each use of one chance."""
-    return (chance << 32) ^ crc32(of.encode())
+    """Cheap, as every decision asks twice."""
+    return crc32(b"floor", chance >> 32 & _MASK) < FLOOR_SHARE * _MASK

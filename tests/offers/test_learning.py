@@ -17,6 +17,7 @@ from offers.learning import (
     belief_of,
     drawn,
     rivals_max,
+    share_drawn,
     warmth_of,
 )
 
@@ -89,6 +90,21 @@ def test_nobody_starves_however_hopeless() -> None:
     each = FLOOR_SHARE / len(names)
     assert sent[names[-1]] / runs == pytest.approx(each, rel=0.15)
     assert min(sent.values()) / runs > 0.8 * each
+
+
+@pytest.mark.parametrize(
+    ("alpha", "beta"), [(0.15, 99.85), (0.8, 99.2), (1.0, 99.0), (5.0, 95.0), (40.0, 60.0)]
+)
+def test_shares_are_drawn_from_the_belief(alpha: float, beta: float) -> None:
+    """Beside the standard library's own variates: quantiles, not only the mean."""
+    rival, world, runs = Rival("any", Belief(alpha, beta), 1.0, 0.0), Random(11), 20_000
+    found = sorted(share_drawn(rival, world.getrandbits(64)) for _ in range(runs))
+    exact = sorted(world.betavariate(alpha, beta) for _ in range(runs))
+    sd = (alpha * beta / (alpha + beta) ** 2 / (alpha + beta + 1)) ** 0.5
+    for share in (0.05, 0.25, 0.5, 0.75, 0.95, 0.99):
+        place = round(share * runs)
+        assert found[place] == pytest.approx(exact[place], rel=0.05, abs=0.05 * sd)
+    assert sum(found) / runs == pytest.approx(alpha / (alpha + beta), abs=0.04 * sd)
 
 
 def test_equal_chances_draw_alike_and_others_in_the_zone_move_nobodys_luck() -> None:
