@@ -7,6 +7,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.learnt_tables import profiles, stated
+from db.pressure_tables import own_caps
 from db.tables import (
     browsing,
     consents,
@@ -43,6 +44,7 @@ async def export_shopper(tx: AsyncConnection, shopper_id: str) -> dict[str, list
         "browsing": select(browsing).where(browsing.c.shopper_id == shopper_id),
         "profiles": select(profiles).where(profiles.c.shopper_id == shopper_id),
         "stated": select(stated).where(stated.c.shopper_id == shopper_id),
+        "own_cap": select(own_caps).where(own_caps.c.shopper_id == shopper_id),
         "visits": select(visits).where(visits.c.shopper_id == shopper_id),
         "zone_visits": select(zone_visits).where(zone_visits.c.visit_id.in_(own_visits)),
         "decisions": select(decisions).where(decisions.c.shopper_id == shopper_id),

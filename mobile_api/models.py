@@ -23,6 +23,8 @@ from shoppers.consent import Purpose
 MAX_EVENTS = 100
 # More answers than there are questions: every purpose asked a few times while offline.
 MAX_GRANTS = 20
+# More a week than this is no limit any more; leaving it to the retailer is null.
+MAX_PUSHES_PER_WEEK = 20
 # A tap that was made out of the network's reach comes a little later; a walk takes minutes.
 MAX_TAP_AGE_MS = 600_000
 
@@ -141,6 +143,19 @@ class PushTarget(Received):
     platform: Platform
 
 
+# --- preferences ------------------------------------------------------------------------------
+class PreferenceChange(Received):
+    """How many pushes in seven days the shopper allows; 0: none, null: as the retailer thinks."""
+
+    pushes_per_week: int | None = Field(ge=0, le=MAX_PUSHES_PER_WEEK)
+
+
+class Preferences(BaseModel):
+    """What the shopper has set; null: nothing, it is left to the retailer."""
+
+    pushes_per_week: int | None
+
+
 # --- browsing ---------------------------------------------------------------------------------
 class BrowsingEvent(Received):
     """One look at something in the app."""
@@ -226,6 +241,16 @@ class DecisionPath(Parameters):
     decision_id: OwnId
 
 
+class ConsentThen(BaseModel):
+    """An answer on a purpose that stood when a decision was taken, and which text had asked."""
+
+    purpose: str
+    granted: bool
+    text_version: str
+    locale: str
+    at: Instant
+
+
 class DecisionExplained(BaseModel):
     """Why this was sent, or why nothing was."""
 
@@ -234,7 +259,11 @@ class DecisionExplained(BaseModel):
     campaign_id: str | None
     zone_id: str
     at: Instant
-    reasons: list[str]
+    reasons: list[str] = Field(description="of silence as words of a list, else as sentences")
+    why: list[str] = Field(description="the same in sentences for the shopper")
+    otherwise: str | None = Field(description="what would have had to be otherwise")
+    data_used: list[str]
+    consents: list[ConsentThen]
 
 
 # --- walk surveys -----------------------------------------------------------------------------

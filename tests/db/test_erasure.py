@@ -8,11 +8,23 @@ from sqlalchemy import func, select
 
 from beacons.survey_walk import Tap
 from config.clock import VirtualClock
-from db import browsing, consents, handsets, profiles, receipts, surveys, tokens, visits
+from db import (
+    browsing,
+    consents,
+    handsets,
+    pressure,
+    profiles,
+    receipts,
+    surveys,
+    tokens,
+    visits,
+)
 from db.browsing import BrowsingEvent
+from db.campaign_tables import campaign_events, campaign_versions
 from db.connect import Database
 from db.learnt_tables import campaign_odds, categories, learnt, products, shelves
 from db.personal import erase_due, export_shopper
+from db.pressure_tables import policies
 from db.profiles import Made
 from db.purchases import ReceiptLine, TillReceipt, add_receipt, member_code
 from db.receipts import Receipt
@@ -49,7 +61,8 @@ from tests.db.rows import STORE, a_person, a_send, a_store
 ABOUT_NOBODY = {
     stores, gateways, gateway_codes, gateway_progress, gateway_links, gateway_radios, campaigns,
     surveys_table, catalogue_version, stops, control_salts, tills, trials, campaign_worth,
-    worth_days, learnt, campaign_odds, categories, products, shelves,
+    worth_days, learnt, campaign_odds, categories, products, shelves, policies,
+    campaign_versions, campaign_events,
 }  # fmt: skip
 TARGET = "fid-of-this-person"
 
@@ -67,6 +80,7 @@ async def _whole_person(database: Database, clock: VirtualClock, target: str) ->
         made = Made(Profile(dwelt={"pasta": Tally(60.0, now)}), now + timedelta(days=365))
         assert await profiles.keep(tx, {person.shopper_id: made}, now, now) == 1
         await profiles.state(tx, person.shopper_id, {"pasta": Opinion.WANTED}, now)
+        await pressure.set_own_cap(tx, person.shopper_id, 2, now)
         decision_id = await a_send(tx, person, now)
         receipt = Receipt(f"receipt-{target}", decision_id, "opened", now)
         await receipts.add_receipts(tx, person.handset_id, [receipt])
