@@ -167,3 +167,14 @@ async def test_the_folder_of_a_new_database_is_its_owners_alone(tmp_path: Path) 
         pass
 
     assert folder.stat().st_mode & 0o077 == 0
+
+
+async def test_all_who_open_a_new_file_at_once_may_write_to_it(tmp_path: Path) -> None:
+    async def write(path: Path) -> None:
+        async with open_database(f"sqlite+aiosqlite:///{path}") as opened, opened.begin() as tx:
+            await tx.execute(text("create table if not exists seen (a integer)"))
+
+    for number in range(60):
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(6):
+                tasks.create_task(write(tmp_path / f"{number}.sqlite3"), name="opens")
