@@ -129,12 +129,14 @@ class Breach:
 @dataclass(frozen=True, slots=True)
 class Audit:
     """What came of a run. outcomes: every decision by its end; reasons: of holds, the first each;
-    ends: of pushes that did not get through, why; resent: pushes that FCM took again."""
+    ends: of pushes that did not get through, why; resent: pushes that FCM took again; unheard:
+    decisions with another end than delivered that FCM had taken all the same, its answer lost."""
 
     outcomes: Mapping[str, int]
     reasons: Mapping[str, int]
     ends: Mapping[tuple[str, str], int]
     resent: int
+    unheard: int
     breaches: tuple[Breach, ...]
 
 
@@ -161,8 +163,9 @@ def audit(evidence: Evidence) -> Audit:
     tries = Counter(
         (one.decision_id, one.handset_id) for one in evidence.accepted if one.decision_id
     )
+    outcome_of = {one.decision_id: _outcome(case, one) for one in evidence.decisions}
     return Audit(
-        outcomes=Counter(_outcome(case, one) for one in evidence.decisions),
+        outcomes=Counter(outcome_of.values()),
         reasons=Counter(
             one.reasons[0] for one in evidence.decisions if not one.is_send and one.reasons
         ),
@@ -172,6 +175,7 @@ def audit(evidence: Evidence) -> Audit:
             if row.outcome is not None and row.outcome != "delivered"
         ),
         resent=sum(times - 1 for times in tries.values()),
+        unheard=sum(outcome_of[one.decision_id] != "delivered" for one in case.sent),
         breaches=breaches,
     )
 

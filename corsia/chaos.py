@@ -7,6 +7,7 @@ the seed (corsia.blows); what the system does under it is not.
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -66,7 +67,8 @@ class Recovery:
 class ChaosReport:
     """What a fault run came to.
 
-    starts: how often each kept process was started. failed_calls: what handsets asked of the API
+    starts: how often each process was started; fell: how often it ended without having been
+    killed, which its log explains. failed_calls: what handsets asked of the API
     and did not get in half a minute of tries. sightings_lost: spooled by gateways and never
     consumed; a Redis that is emptied takes with it what was not read yet.
     """
@@ -76,6 +78,7 @@ class ChaosReport:
     troubles: dict[str, int]
     accepted: int
     starts: dict[str, int]
+    fell: dict[str, int]
     failed_calls: Sequence[str]
     shoppers: int
     seconds: float
@@ -132,6 +135,8 @@ async def rehearse_chaos(
         records = await gather(stack.database, floor.store_id, run_dir, spooled)
         evidence = await gather_evidence(stack.database, records, RULES, run_dir)
         answered = answers(run_dir)
+        starts = {name: stack.children.by_name[name].starts for name in _children()}
+        killed = Counter(name for one in struck for name in one.killed)
         return ChaosReport(
             audit=audit(evidence),
             recoveries=recoveries(
@@ -139,7 +144,8 @@ async def rehearse_chaos(
             ),
             troubles=dict(answered.troubles),
             accepted=len(answered.accepted_s),
-            starts={name: stack.children.by_name[name].starts for name in _children()},
+            starts=starts,
+            fell={name: fell for name in starts if (fell := starts[name] - 1 - killed[name])},
             failed_calls=failed_calls(run_dir),
             shoppers=len(evidence.entered_s),
             seconds=records.seconds,

@@ -10,7 +10,7 @@ from rich.table import Table
 from corsia.audit import ENDS, HELD, UNACCOUNTED, Promise
 from corsia.chaos import ChaosReport
 
-# Of the reasons why a push did not get through; the others are counted together.
+# With more than these something is wrong throughout, and the first few say what.
 BREACHES_SHOWN_MAX: Final = 20
 
 
@@ -26,9 +26,11 @@ def as_json(report: ChaosReport) -> dict[str, object]:
         },
         "fcm_accepted": report.accepted,
         "resent": found.resent,
+        "unheard": found.unheard,
         "fcm_failures": report.troubles,
         "blows": [asdict(one) for one in report.recoveries],
         "starts": report.starts,
+        "fell": report.fell,
         "violations": {
             promise.value: sum(one.promise is promise for one in found.breaches)
             for promise in Promise
@@ -134,12 +136,15 @@ def _violations(report: ChaosReport) -> Table:
 
 def _last_line(report: ChaosReport) -> str:
     starts = ", ".join(f"{name} {count}" for name, count in report.starts.items())
+    fell = ", ".join(f"{name} {count}" for name, count in report.fell.items()) or "none"
     calls = Counter(report.failed_calls)
     failed = ", ".join(f"{count} x {what}" for what, count in calls.most_common(5)) or "none"
     return (
         f"{report.seconds / 60:.0f} minutes, {report.shoppers} shoppers; FCM took "
-        f"{report.accepted} pushes, {report.audit.resent} of them again (shown once)\n"
-        f"starts: {starts}\n"
+        f"{report.accepted} pushes, {report.audit.resent} of them again (shown once); "
+        f"{report.audit.unheard} that it took ended otherwise, its yes unheard (their caps stay "
+        "spent)\n"
+        f"starts: {starts}; ended without having been killed: {fell}\n"
         f"sightings that died with Redis: {report.sightings_lost}\n"
         f"calls of handsets that came to nothing: {failed}"
     )

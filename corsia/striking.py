@@ -28,10 +28,11 @@ AIM_POLL_S: Final = 0.01
 @dataclass(frozen=True, slots=True)
 class Struck:
     """A blow that fell. over_s: unix seconds, when what was taken away was there again, or was
-    being started again."""
+    being started again. killed: the processes of ours that it ended."""
 
     blow: Blow
     over_s: float
+    killed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +76,19 @@ async def strike(world: World, blows: Sequence[Planned], opens_at_s: float) -> S
 async def _fall(world: World, planned: Planned) -> Struck:
     """One blow, from its beginning to its end."""
     lasts_s = planned.lasts_s
+    names: tuple[str, ...] = ()
     match planned.blow:
         case Blow.ENGINE:
-            _kill(world, _one_of(ENGINES, planned))
+            names = (_one_of(ENGINES, planned),)
         case Blow.PUSH:
-            _kill(world, _one_of(PUSHERS, planned))
+            names = (_one_of(PUSHERS, planned),)
         case Blow.SENDING:
             await _until_sending(world)
-            for name in PUSHERS:
-                _kill(world, name)
+            names = PUSHERS
         case Blow.API:
-            _kill(world, "api")
+            names = ("api",)
         case Blow.GATEWAY:
-            _kill(world, f"gateway-{_one_of(world.gateway_ids, planned)}")
+            names = (f"gateway-{_one_of(world.gateway_ids, planned)}",)
         case Blow.CUT:
             world.say(f"gateway-{world.gateway_ids[0]} is cut off for {lasts_s:.0f} s")
             world.relay.cut()
@@ -109,16 +110,23 @@ async def _fall(world: World, planned: Planned) -> Struck:
             await world.stack.clock.sleep(lasts_s)
         case _:
             assert_never(planned.blow)
-    return Struck(planned.blow, world.now_s())
+    killed = tuple(name for name in names if _kill(world, name))
+    return Struck(planned.blow, world.now_s(), killed)
 
 
 def _one_of(names: Sequence[str], planned: Planned) -> str:
     return names[int(planned.draw * len(names))]
 
 
-def _kill(world: World, name: str) -> None:
+def _kill(world: World, name: str) -> bool:
+    """Kill a process of ours; False when it does not run at this moment."""
+    child = world.stack.children.by_name[name]
+    if child.pid is None:
+        world.say(f"{name} would be killed, and is down")
+        return False
     world.say(f"{name} is killed with -9")
-    world.stack.children.by_name[name].send_signal(signal.SIGKILL)
+    child.send_signal(signal.SIGKILL)
+    return True
 
 
 async def _until_sending(world: World) -> None:

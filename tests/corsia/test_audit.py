@@ -146,6 +146,15 @@ def test_what_fcm_never_took_counts_against_no_cap_and_no_budget() -> None:
     assert found.ends == {("expired", "too late"): 3}
 
 
+def test_a_push_whose_yes_was_lost_is_told_apart() -> None:
+    unheard = replace(GOOD, outbox=[OutboxRow("d1", "phone-a", "expired", "timeout")])
+    found = audit(unheard)
+
+    assert found.breaches == ()
+    assert (found.outcomes["expired"], found.unheard) == (1, 1)
+    assert audit(GOOD).unheard == 0
+
+
 def test_a_push_on_the_way_while_consent_is_withdrawn_is_excused_until_the_answer() -> None:
     on_the_way = replace(GOOD, accepted=[Accepted("d1", "phone-a", 500.5)])
 

@@ -1,7 +1,6 @@
 """A fault run: its sums, and a short one with real processes that are really killed."""
 
 import json
-from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,6 @@ from corsia.chaos_views import as_json, show
 from corsia.cli import main
 from corsia.striking import Struck
 from tests.corsia.test_up import corsia, processes_of
-
-GATEWAYS = 2
 
 
 def test_a_recovery_is_counted_from_the_end_of_the_blow_to_what_comes_next() -> None:
@@ -40,12 +37,14 @@ def report() -> ChaosReport:
             reasons={"visit_cap": 8},
             ends={("expired", "quota"): 1},
             resent=1,
+            unheard=2,
             breaches=(Breach(Promise.NOT_SETTLED, ("d1", "phone-a"), "quota"),),
         ),
         recoveries=[Recovery(Blow.REDIS, 2, 1.25, 0.5, None, None)],
         troubles={"QUOTA_EXCEEDED": 2},
         accepted=4,
         starts={"api": 2},
+        fell={"engine-1": 1},
         failed_calls=["POST /v1/me/events: 503"] * 2,
         shoppers=5,
         seconds=120.0,
@@ -61,7 +60,8 @@ def test_the_report_is_shown_with_each_breach(
 
     for words in (
         "held", "visit_cap 8", "quota exceeded", "1.2 (0.5)", "never (never)", "api 2",
-        "violated: not settled: d1 phone-a quota", "2 x POST /v1/me/events: 503",
+        "killed: engine-1 1", "2 that it took ended", "violated: not settled: d1 phone-a quota",
+        "2 x POST /v1/me/events: 503",
     ):  # fmt: skip
         assert words in shown
     document = json.loads(json.dumps(as_json(report)))
@@ -88,16 +88,13 @@ def test_what_a_fault_run_cannot_be_is_said_before_it(options: list[str], senten
     assert sentence in done.output
 
 
+# Two minutes on an idle machine: a dozen processes start, and a lease of half a minute runs out.
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("sql", ["sqlite", "postgres"])
-async def test_half_a_minute_of_everything_that_can_fail(tmp_path: Path, sql: str) -> None:
-    store, keep, out = tmp_path / "store.toml", tmp_path / "run", tmp_path / "out.json"
-    supermarket = resources.files("firmware_sim") / "stores" / "supermarket.toml"
-    start, *gateways = supermarket.read_text(encoding="utf-8").split("[[gateways]]")
-    store.write_text("[[gateways]]".join([start, *gateways[:GATEWAYS]]), encoding="utf-8")
+async def test_a_minute_of_everything_that_can_fail(tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
     async with corsia(
-        "rehearse", "--fault", "chaos", "--sql", sql, "--minutes", "0.5", "--shoppers", "6",
-        "--uncalibrated", "--store", str(store), "--keep", str(keep), "--json", str(out),
+        "rehearse", "--fault", "chaos", "--minutes", "1", "--shoppers", "10", "--seed", "7",
+        "--uncalibrated", "--keep", str(tmp_path / "run"), "--json", str(out),
     ) as process:  # fmt: skip
         said, _ = await process.communicate()
 
@@ -107,8 +104,7 @@ async def test_half_a_minute_of_everything_that_can_fail(tmp_path: Path, sql: st
     assert document["outcomes"]["unaccounted for"] == 0
     assert set(document["violations"].values()) == {0}
     assert {one["blow"]: one["times"] for one in document["blows"]} == dict.fromkeys(Blow, 1)
-    starts = document["starts"]
-    assert starts["engine-1"] + starts["engine-2"] == 3
-    assert starts["push-1"] + starts["push-2"] == 5
-    assert starts["api"] == 2
+    # An engine, a push process, both of them, and the API; one may have been down at the moment.
+    ends = sum(count - 1 for count in document["starts"].values())
+    assert ends - sum(document["fell"].values()) >= 4
     assert processes_of(tmp_path) == []
