@@ -180,6 +180,7 @@ def situation(shopper: Shopper, zone_id: str, candidates: tuple[Candidate, ...])
         policy=DEFAULT_POLICY,
         now=NOW,
         local=NOW,
+        is_holiday=False,
         control_salt="salt",
     )
 

@@ -94,12 +94,12 @@ async def decide_here(
         if await campaigns.spend(tx, taken.campaign, moment.store_id):
             break
         await live.release(visit.shopper_id, wanted)
-        why, sends = await _why_unspent(tx, campaign_id, moment.store_id)
+        why = await _why_unspent(tx, campaign_id, moment.store_id)
         if why is not Reason.BUDGET_SPENT:
             taken = _lost(taken, why)
             break
         # Spent by other stores meanwhile: the next best has its turn.
-        shelf.catalogue.sends_are({campaign_id: sends})
+        shelf.catalogue.is_spent(campaign_id)
         situation = situated()
         taken = decide(situation)
     else:
@@ -116,17 +116,17 @@ async def decide_here(
     return Taken(decision_id, taken.campaign.campaign_id)
 
 
-async def _why_unspent(tx: AsyncConnection, campaign_id: str, store_id: str) -> tuple[Reason, int]:
-    """What kept `campaigns.spend` from spending, and what the campaign has sent."""
+async def _why_unspent(tx: AsyncConnection, campaign_id: str, store_id: str) -> Reason:
+    """What kept `campaigns.spend` from spending."""
     halted = await stops.standing(tx)
     if halted.silences(store_id):
-        return Reason.STOPPED, 0
+        return Reason.STOPPED
     if campaign_id in halted.campaign_ids:
-        return Reason.CAMPAIGN_STOPPED, 0
+        return Reason.CAMPAIGN_STOPPED
     state = await campaigns.state(tx, campaign_id)
     if state is None or state[0] is not Status.LIVE:
-        return Reason.NOT_LIVE, 0
-    return Reason.BUDGET_SPENT, state[1]
+        return Reason.NOT_LIVE
+    return Reason.BUDGET_SPENT
 
 
 def _lost(send: Send, why: Reason) -> Hold:
@@ -185,7 +185,9 @@ def _seen(situation: Situation, best: str | None) -> dict[str, Any]:
             },
             "has_push_target": situation.shopper.has_push_target,
             "moment": situation.moment,
+            "is_holiday": situation.is_holiday,
             "sent": len(situation.pressure.messages),
+            "own": [cap.most for cap in situation.pressure.own],
             "caps": full_caps(situation, best),
             "stopped": {
                 "here": stopped.silences(situation.moment.store_id),

@@ -1,10 +1,12 @@
 """A store's plan as the engine uses it: its presence model, its zones, the time on its wall."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import holidays
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from beacons.calibration import GatewayRadio
@@ -20,6 +22,7 @@ from offers.situation import ZoneRole
 QUIET_KINDS: Final = frozenset(
     {ZoneKind.CHECKOUT, ZoneKind.ENTRANCE, ZoneKind.QUIET, ZoneKind.SERVICE_DESK, ZoneKind.PICKUP}
 )
+_SOME_DAY: Final = datetime(2026, 12, 25, 12, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,14 @@ class PlanSource:
     store: StorePlan
     radios: tuple[GatewayRadio, ...] = ()
     surveys: tuple[Survey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A moment in a store's own time. is_holiday: the day is a public holiday there."""
+
+    at: datetime
+    is_holiday: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +84,24 @@ class EnginePlan:
         """The probability that a shopper who has been in the zone still is `in_s` from now."""
         return float(self.dwell[zone_id].survival(in_s, elapsed_s))
 
-    def local(self, at: datetime) -> datetime:
+    def local(self, at: datetime) -> Local:
         """The store's own time."""
-        return at.astimezone(self.tz)
+        return local_time(at, self.tz, self.store.country)
+
+
+def local_time(at: datetime, tz: ZoneInfo, country: str) -> Local:
+    """The time on a store's wall; in a country whose holidays are not known it has none."""
+    local = at.astimezone(tz)
+    return Local(local, local.date() in _holidays(country))
+
+
+@cache
+def _holidays(country: str) -> holidays.HolidayBase:
+    """A country's public holidays; a year is worked out when it is first asked for."""
+    try:
+        return holidays.country_holidays(country)
+    except NotImplementedError:
+        return holidays.HolidayBase()
 
 
 async def plan_version(tx: AsyncConnection, store_id: str) -> PlanVersion:
@@ -111,6 +137,8 @@ def engine_plan(source: PlanSource) -> EnginePlan:
         tz = ZoneInfo(store.tz)
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise PlanError(None, [f"this machine knows no time zone {store.tz}"]) from error
+    # A second's work, the first time in a country: here, in the thread, and not at a decision.
+    local_time(_SOME_DAY, tz, store.country)
     zones = [zone for floor in store.floors for zone in floor.zones]
     return EnginePlan(
         version=source.version,

@@ -14,7 +14,7 @@ from beacons.zone_events import Dwelling
 from db import browsing, consents, handsets, pressure, visits
 from db.handsets import PushTarget
 from db.visits import Visit
-from engine.plan import EnginePlan
+from engine.plan import EnginePlan, Local
 from offers.assignment import Salts
 from offers.audience_fields import BROWSING_BACK, Facts
 from offers.audience_keys import keys_of
@@ -112,13 +112,12 @@ def situation_of(
     tags: frozenset[str],
     shelf: Shelf,
     now: datetime,
-    local: datetime,
+    on_the_wall: Local,
     decision_id: str,
 ) -> Situation:
     """All that the decision of that id depends on.
 
-    tags: those of the zone. local: `now` in the store's own time. Raises NoSaltYet when the salts
-    begin later.
+    tags: those of the zone. Raises NoSaltYet when the salts begin later.
     """
     assert shelf.salts is not None, "drawn before the first decision"
     return Situation(
@@ -131,7 +130,8 @@ def situation_of(
         stops=shelf.stops,
         policy=shelf.policy,
         now=now,
-        local=local,
+        local=on_the_wall.at,
+        is_holiday=on_the_wall.is_holiday,
         control_salt=shelf.salts.at(now),
         known=who.known,
         chance=chance_of(decision_id),

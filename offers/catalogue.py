@@ -91,8 +91,17 @@ class Catalogue:
         """So much has been sent, by campaign; of others what was known stays."""
         for campaign_id, count in sends.items():
             number = self._number.get(campaign_id)
-            if number is not None and self._candidates[number].sends != count:
-                self._candidates[number] = replace(self._candidates[number], sends=count)
+            if number is None:
+                continue
+            known = self._candidates[number]
+            if known.sends != count or known.is_spent:
+                self._candidates[number] = replace(known, sends=count, is_spent=False)
+
+    def is_spent(self, campaign_id: str) -> None:
+        """The campaign's budget is spent, until `sends_are` says what it has sent."""
+        number = self._number.get(campaign_id)
+        if number is not None:
+            self._candidates[number] = replace(self._candidates[number], is_spent=True)
 
     def _stacked(self, store_id: str, zone_id: str, tags: AbstractSet[str]) -> _Shelf:
         here = set(self._in_zone.get(zone_id, ()))

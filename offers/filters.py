@@ -22,6 +22,7 @@ from offers.pressure import (
     is_promotion,
     reached,
 )
+from offers.schedule import is_scheduled
 from offers.situation import Candidate, Reason, Situation, ZoneRole
 from shoppers.consent import NEEDED_IN_AISLE
 from shoppers.countries import COUNTRIES
@@ -94,12 +95,17 @@ def is_outside_dates(s: Situation, c: Candidate) -> bool:
 
 
 def is_outside_hours(s: Situation, c: Candidate) -> bool:
-    hours = c.campaign.hours
-    return bool(hours) and not any(span.covers(s.local) for span in hours)
+    return not is_scheduled(c.campaign, s.local, holiday=s.is_holiday)
 
 
 def budget_is_spent(_s: Situation, c: Candidate) -> bool:
-    return c.campaign.budget_sends is not None and c.sends >= c.campaign.budget_sends
+    campaign = c.campaign
+    if c.is_spent or (campaign.budget_sends is not None and c.sends >= campaign.budget_sends):
+        return True
+    if campaign.budget_cents is None:
+        return False
+    # As if every send had cost what the next one does; SQL keeps the sum.
+    return (c.sends + 1) * campaign.offer.cost_cents > campaign.budget_cents
 
 
 def was_sent_this_visit(s: Situation, c: Candidate) -> bool:

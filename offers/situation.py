@@ -60,11 +60,15 @@ class Browsed:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A campaign of this zone, what has been spent of it, and whom it is for (None: everybody)."""
+    """A campaign of this zone, what has been spent of it, and whom it is for (None: everybody).
+
+    is_spent: SQL said so, whatever the sends that are known here.
+    """
 
     campaign: Campaign
     sends: int
     audience: Checks | None = None
+    is_spent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ class Situation:
     policy: Policy
     now: datetime
     local: datetime  # `now` in the store's own time
+    is_holiday: bool  # a public one, where the store is
     control_salt: str
     known: Known = NOTHING_KNOWN
     chance: int = 0  # the seed of whatever is drawn

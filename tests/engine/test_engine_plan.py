@@ -39,7 +39,7 @@ def test_people_who_pay_ask_or_come_in_are_left_alone(kind: ZoneKind) -> None:
 def test_the_time_is_the_stores_own() -> None:
     plan = engine_plan(_source(a_shop()))
 
-    assert plan.local(datetime(2026, 11, 21, 23, 30, tzinfo=UTC)).isoformat() == (
+    assert plan.local(datetime(2026, 11, 21, 23, 30, tzinfo=UTC)).at.isoformat() == (
         "2026-11-22T00:30:00+01:00"
     )
 

@@ -70,6 +70,7 @@ def a_situation(*campaigns: Campaign, **changes: Any) -> Situation:
         policy=NOBODY_HELD_OUT,
         now=NOW,
         local=NOW.astimezone(ZoneInfo("Europe/Rome")),
+        is_holiday=False,
         control_salt="salt",
     )
     return replace(situation, **changes)

@@ -260,6 +260,7 @@ SITUATIONS = st.builds(
     ),
     now=st.just(NOW),
     local=st.just(NOW),
+    is_holiday=st.just(False),
     control_salt=st.sampled_from(["salt", "pepper"]),
 )
 

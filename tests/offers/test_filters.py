@@ -10,7 +10,7 @@ from offers.assignment import campaign_draw, hold_out_draw
 from offers.audience import IsOneOf
 from offers.audience_checks import checks_of
 from offers.audience_fields import Facts, WordField
-from offers.campaign import CampaignLimits, Hours, Status, Tier
+from offers.campaign import CampaignLimits, Hours, OnHolidays, Status, Tier
 from offers.decide import decide
 from offers.filters import (
     CAMPAIGN_FILTERS,
@@ -63,6 +63,11 @@ def _campaign(**changes: Any) -> Situation:
 
 def _spent(budget: int | None, sends: int) -> Situation:
     campaign = a_campaign(budget_sends=budget)
+    return replace(a_situation(), candidates=(Candidate(campaign, sends),))
+
+
+def _priced(budget_cents: int, sends: int) -> Situation:
+    campaign = a_campaign(budget_cents=budget_cents)
     return replace(a_situation(), candidates=(Candidate(campaign, sends),))
 
 
@@ -136,9 +141,15 @@ FORBIDDEN: list[tuple[Reason, Situation]] = [
     (Reason.OUTSIDE_HOURS, _at_eleven(time(9), time(11))),
     (Reason.OUTSIDE_HOURS, _at_eleven(time(11, 0, 1), time(12))),
     (Reason.OUTSIDE_HOURS, _at_eleven(time(9), time(12), frozenset({0, 1, 2, 3, 4, 6}))),
+    (Reason.OUTSIDE_HOURS, _campaign(on_holidays=OnHolidays.ONLY)),
+    (
+        Reason.OUTSIDE_HOURS,
+        replace(_campaign(on_holidays=OnHolidays.NEVER), is_holiday=True),
+    ),
     (Reason.BUDGET_SPENT, _spent(100, 100)),
     (Reason.BUDGET_SPENT, _spent(100, 101)),
     (Reason.BUDGET_SPENT, _spent(0, 0)),
+    (Reason.BUDGET_SPENT, _priced(budget_cents=499, sends=4)),  # 100 cents each
     (Reason.VISIT_CAP, _sent(a_message(visit_id="visit-1"))),
     (Reason.WEEK_CAP, _sent(a_message(1), a_message(2, ago=WEEK - SECOND))),
     (Reason.CAMPAIGN_SEEN, _sent(campaigns_this_visit=frozenset({"pasta"}))),
@@ -186,6 +197,7 @@ ALLOWED: list[Situation] = [
     _at_eleven(time(9), time(12), frozenset({5})),
     _campaign(hours=(Hours(time(7), time(8)), Hours(time(11), time(12)))),
     _spent(100, 99),
+    _priced(budget_cents=500, sends=4),
     _spent(None, 1_000_000),
     _sent(a_message(1), a_message(2, ago=WEEK)),
     _sent(campaigns_this_visit=frozenset({"another"})),

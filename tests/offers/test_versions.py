@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offers.campaign import Campaign, Status
+from offers.campaign import Campaign, Offer, Status
 from offers.versions import (
     Act,
     Deed,
@@ -121,6 +121,13 @@ def test_a_paused_campaign_stays_paused_when_a_version_is_published() -> None:
 
     assert paused.status is Status.PAUSED
     assert after(paused, act(Deed.RESUME)).status is Status.LIVE
+
+
+def test_a_text_with_a_fault_is_not_submitted() -> None:
+    faulty = Act(Deed.WRITE, "anna", NOW, campaign=a_campaign(offer=Offer("Hello {name}", "b")))
+
+    with pytest.raises(VersionRefused, match=r"version 1 of pasta: its title '\{name\}' is"):
+        step(after(NEW, faulty), act(Deed.SUBMIT))
 
 
 @pytest.mark.parametrize("deed", Deed)

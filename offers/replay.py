@@ -1,0 +1,69 @@
+"""What would have been sent: stored moments, decided again with other campaigns.
+
+Each world keeps its own count of what it sent, so that caps and budgets hold in it as they would
+have held. What was truly sent before the replay began counts in every world.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from offers.catalogue import Catalogue
+from offers.pressure import LOOKS_BACK, Cap, Message, Pressure
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What truly became of a send. released_at: when it was found to have reached nobody; None: it
+    was not. answered_at: when it was opened or used."""
+
+    message: Message
+    released_at: datetime | None = None
+    answered_at: datetime | None = None
+
+
+class World:
+    """One way it could have gone: campaigns, and what they sent.
+
+    fates: what was truly sent, by decision. What is sent here and was sent there too has the same
+    fate; what only this world sends is taken to be delivered and not ignored.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, before: Iterable[tuple[str, Fate]], fates: Mapping[str, Fate]
+    ) -> None:
+        """before: shopper and fate of what was sent before the replay begins, oldest first."""
+        self.catalogue = catalogue
+        self._fates = fates
+        self._sent: defaultdict[str, list[Fate]] = defaultdict(list)
+        for shopper_id, fate in before:
+            self._sent[shopper_id].append(fate)
+
+    def pressure(
+        self, shopper_id: str, visit_id: str, own: tuple[Cap, ...], now: datetime
+    ) -> Pressure:
+        """What was sent to the shopper here by then. own: what they allowed."""
+        kept = [one for one in self._sent[shopper_id] if one.message.at > now - LOOKS_BACK]
+        self._sent[shopper_id] = kept
+        return Pressure(
+            messages=tuple(
+                replace(
+                    one.message, is_answered=one.answered_at is not None and one.answered_at <= now
+                )
+                for one in kept
+                if one.released_at is None or one.released_at > now
+            ),
+            campaigns_this_visit=frozenset(
+                one.message.campaign_id for one in kept if one.message.visit_id == visit_id
+            ),
+            own=own,
+        )
+
+    def sent(self, shopper_id: str, message: Message) -> None:
+        """This world sends that."""
+        self.catalogue.sent(message.campaign_id)
+        true = self._fates.get(message.message_id)
+        if true is None or true.message.campaign_id != message.campaign_id:
+            true = Fate(message, answered_at=message.at)
+        self._sent[shopper_id].append(true)
