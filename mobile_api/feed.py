@@ -10,9 +10,10 @@ from aiohttp import web
 
 from db.campaigns import load_campaigns
 from db.decisions import StoredDecision, decisions_of, load_decision
+from db.explained import consents_at, told_to_shopper
 from db.receipts import released_sends, sent_offer
 from mobile_api.gate import caller
-from mobile_api.models import DecisionExplained, DecisionPath, Feed, FeedOffer
+from mobile_api.models import ConsentThen, DecisionExplained, DecisionPath, Feed, FeedOffer
 from mobile_api.operations import Security, operation
 from mobile_api.parts import CLOCK, DB
 from mobile_api.problems import UNKNOWN_DECISION, RefusedError
@@ -118,30 +119,46 @@ async def offer_feed(request: web.Request) -> Feed:
 
 
 async def explain_decision(request: web.Request, path: DecisionPath) -> DecisionExplained:
-    """Why this was sent, or why nothing was"""
+    """Why this was sent, or why nothing was
+
+    With what would have changed it, the data it looked at and the consents that stood then. Whoever
+    is in an experiment's group without offers is told so here, and only here.
+    """
     async with request.app[DB].read() as tx:
         handset = await caller(tx, request)
         decision = await load_decision(tx, path.decision_id)
         offer = await sent_offer(tx, path.decision_id, handset.shopper_id)
-    # Another shopper's decision is as unknown as one that never was.
-    if decision is None or decision.shopper_id != handset.shopper_id:
-        raise RefusedError(UNKNOWN_DECISION)
+        # Another shopper's decision is as unknown as one that never was.
+        if decision is None or decision.shopper_id != handset.shopper_id:
+            raise RefusedError(UNKNOWN_DECISION)
+        standing = await consents_at(tx, handset.shopper_id, decision.at)
+    said = told_to_shopper(decision)
+    came_to_nothing = offer is not None and offer.came_to_nothing
+    if came_to_nothing:
+        reasons, why = [NOT_DELIVERED], ["It was to be sent, and reached no phone in time."]
+    else:
+        why = list(said.why)
+        reasons = why if decision.outcome == "send" else decision.reasons
     return DecisionExplained(
         decision_id=decision.decision_id,
-        sent=offer is not None and not offer.came_to_nothing,
+        sent=offer is not None and not came_to_nothing,
         campaign_id=decision.campaign_id,
         zone_id=decision.zone_id,
         at=decision.at,
-        reasons=[NOT_DELIVERED] if offer and offer.came_to_nothing else _why(decision),
-    )
-
-
-def _why(decision: StoredDecision) -> list[str]:
-    """The reasons for silence, or in words why what was sent is relevant."""
-    if decision.outcome != "send":
-        return decision.reasons
-    return next(
-        (w["relevance"] for w in decision.weighed if w["campaign_id"] == decision.campaign_id), []
+        reasons=reasons,
+        why=why,
+        otherwise=None if came_to_nothing else said.otherwise,
+        data_used=list(said.data_used),
+        consents=[
+            ConsentThen(
+                purpose=one.purpose,
+                granted=one.granted,
+                text_version=one.text_version,
+                locale=one.locale,
+                at=one.at,
+            )
+            for one in standing
+        ],
     )
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import click
+import msgspec
 import uvloop
 from rich.console import Console
 from rich.table import Table
@@ -18,8 +19,9 @@ from corsia.ready_database import DatabaseUnusableError, ready_database
 from db import campaigns, visits
 from db.connect import DatabaseUrlError
 from db.decisions import StoredDecision, decisions_between, load_decision
+from db.explained import StandingConsent, Told, consents_at, told, utc
 from db.visits import Whereabouts
-from offers.reasons import Otherwise, Stored, otherwise, stored, unless, why
+from offers.assignment import Arm
 from offers.situation import Reason
 
 # A stay is decided on again and again; this far from the asked time it is another story.
@@ -43,6 +45,7 @@ class Answer:
     whereabouts: Whereabouts | None = None
     is_known_campaign: bool = True
     nearby: int = 0  # decisions around the time that did not weigh the campaign
+    consents: tuple[StandingConsent, ...] = ()  # that stood at the decision
 
 
 @click.command()
@@ -50,7 +53,7 @@ class Answer:
 @click.option("--shopper", "shopper_id", metavar="SHOPPER")
 @click.option("--campaign", "campaign_id", metavar="CAMPAIGN")
 @click.option("--at", "at_text", metavar="TIME", help="With its offset: 2026-11-21T10:00:00+01:00.")
-@click.option("--json", "as_json", is_flag=True, help="The stored decision as it is.")
+@click.option("--json", "as_json", is_flag=True, help="The same in JSON, with what is stored.")
 def explain(
     *,
     decision: tuple[str, ...],
@@ -83,17 +86,12 @@ def explain(
     found = answer.decision
     if found is None:
         raise click.ClickException(_no_decision(answer, names, asked))
+    said = told(found, answer.consents, None if asked is None else asked.campaign_id)
     if as_json:
-        click.echo(
-            json.dumps(
-                {"decision_id": found.decision_id, "outcome": found.outcome,
-                 "at": found.at.isoformat(), "reasons": found.reasons,
-                 "weighed": found.weighed, "seen": found.seen},
-                indent=2,
-            )
-        )  # fmt: skip
+        kept = {"reasons": found.reasons, "weighed": found.weighed, "seen": found.seen}
+        click.echo(json.dumps(msgspec.to_builtins(said) | kept, indent=2))
         return
-    _print(found, asked)
+    _print(found, said, asked)
 
 
 def _instant(text: str) -> datetime:
@@ -108,7 +106,8 @@ def _instant(text: str) -> datetime:
 
 async def _decision(settings: Settings, decision_id: str) -> Answer:
     async with ready_database(settings.sql_url) as database, database.read() as tx:
-        return Answer(await load_decision(tx, decision_id))
+        found = await load_decision(tx, decision_id)
+        return Answer(None) if found is None else await _answer(tx, found)
 
 
 async def _nearest(settings: Settings, asked: Asked) -> Answer:
@@ -117,8 +116,13 @@ async def _nearest(settings: Settings, asked: Asked) -> Answer:
         around = await decisions_between(tx, asked.shopper_id, since, until)
         weighed = [one for one in around if _is_weighed(one, asked.campaign_id)]
         if weighed:
-            return Answer(min(weighed, key=lambda one: abs(one.at - asked.at)))
+            return await _answer(tx, min(weighed, key=lambda one: abs(one.at - asked.at)))
         return await _without_a_decision(tx, asked, len(around))
+
+
+async def _answer(tx: AsyncConnection, decision: StoredDecision) -> Answer:
+    standing = await consents_at(tx, decision.shopper_id, decision.at)
+    return Answer(decision, consents=standing)
 
 
 async def _without_a_decision(tx: AsyncConnection, asked: Asked, nearby: int) -> Answer:
@@ -142,9 +146,9 @@ def _no_decision(answer: Answer, names: Sequence[str], asked: Asked | None) -> s
         return f"there is no campaign {asked.campaign_id}: `corsia export` lists them"
     where = answer.whereabouts
     if where is None:
-        return f"at {_time(asked.at)} the shopper was in no store, as far as is stored"
+        return f"at {utc(asked.at)} the shopper was in no store, as far as is stored"
     place = f"zone {where.zone_id}" if where.zone_id else "no zone that could be named"
-    inside = f"at {_time(asked.at)} the shopper was in store {where.store_id}, in {place}"
+    inside = f"at {utc(asked.at)} the shopper was in store {where.store_id}, in {place}"
     if answer.nearby:
         return (
             f"{inside}. None of the {answer.nearby} decisions within {AROUND.seconds // 60} minutes"
@@ -154,24 +158,21 @@ def _no_decision(answer: Answer, names: Sequence[str], asked: Asked | None) -> s
     return f"{inside}, and no decision was taken: none is before two seconds in a zone"
 
 
-def _print(decision: StoredDecision, asked: Asked | None) -> None:
+def _print(decision: StoredDecision, said: Told, asked: Asked | None) -> None:
     console = Console()
-    seen = decision.seen
-    verdict = f"sent {decision.campaign_id}" if decision.outcome == "send" else "nothing was sent"
-    console.print(f"[bold]{verdict}[/] in zone {decision.zone_id} at {_time(decision.at)}")
+    console.print(f"[bold]{said.verdict}[/] in zone {said.zone_id} at {utc(said.at)}")
     if decision.ghost:
-        console.print(
-            f"a ghost moment: the shopper is in the control group of {decision.campaign_id}"
-        )
-    candidates = stored(decision.weighed)
-    if not candidates:
+        group = "the hold-out from all campaigns" if said.arm == Arm.HELD_OUT else (
+            f"the control group of {decision.campaign_id}"
+        )  # fmt: skip
+        console.print(f"a ghost moment: the shopper is in {group}")
+    if not decision.weighed:
         console.print("no campaign runs in this zone, or none that may be for this shopper")
-    about = [one for one in candidates if asked is None or one.campaign_id == asked.campaign_id]
-    for one in about[:1] if asked is None else about:
-        for reason in one.against:
-            console.print(f"  {one.campaign_id}: {why(reason, seen)}")
-        if (changed := otherwise(candidates, one.campaign_id)) is not None:
-            console.print(f"  {_otherwise(one, changed, seen)}")
+    for one in said.about[:1] if asked is None else said.about:
+        for clause in one.against:
+            console.print(f"  {one.campaign_id}: {clause}")
+        if one.otherwise is not None:
+            console.print(f"  {one.otherwise}")
     table = Table("campaign", "worth, cents", "against it", "for it")
     for row in decision.weighed:
         table.add_row(
@@ -179,27 +180,13 @@ def _print(decision: StoredDecision, asked: Asked | None) -> None:
             ", ".join(Reason(each).value.replace("_", " ") for each in row["against"]) or "nothing",
             ", ".join(row["relevance"]),
         )  # fmt: skip
-    if candidates:
+    if decision.weighed:
         console.print(table)
-    moment = seen["moment"]
-    console.print(
-        f"believed: {moment['confidence']:.0%} sure of the zone, {moment['zone_dwell_s']:.0f} s "
-        f"there, {moment['visit_age_s']:.0f} s into the visit; "
-        f"consents: {', '.join(seen['consents']) or 'none'}"
-    )
-
-
-def _otherwise(one: Stored, changed: Otherwise, seen: dict[str, object]) -> str:
-    conditions = " and ".join(unless(reason, seen) for reason in changed.lifted)
-    if changed.wins == one.campaign_id:
-        return f"it would have been sent {conditions}"
-    if changed.is_ghost:
-        ahead = f"{changed.wins} goes first, and the shopper is in its control group"
-        return f"{conditions or 'even so'}, silence: {ahead}"
-    if not changed.lifted:
-        return f"{changed.wins} was sent instead: it fitted better, or its kind goes first"
-    return f"{conditions}, {changed.wins} would have been sent instead"
-
-
-def _time(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    for used in said.data_used:
+        console.print(f"believed: {used}" if used is said.data_used[0] else f"used: {used}")
+    for consent in said.consents:
+        answer = "allowed" if consent.granted else "not allowed"
+        console.print(
+            f"consent: {consent.purpose} {answer}, text {consent.text_version} ({consent.locale}),"
+            f" ledger row {consent.consent_id} of {utc(consent.at)}"
+        )

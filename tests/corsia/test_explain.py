@@ -1,6 +1,7 @@
 """`corsia explain` as an operator meets it, over decisions that a real engine took."""
 
 import asyncio
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from click.testing import CliRunner, Result
 from config.clock import VirtualClock
 from corsia.cli import main
 from db.connect import Database
+from db.consents import add_grants
 from db.live import Live
 from db.tables import decisions
+from shoppers.consent import Grant, Purpose
 from tests.engine.shop import IN_A, Phone, Shop, for_aisle_a
 
 
@@ -113,3 +116,29 @@ def test_a_question_that_cannot_be_understood_says_what_is_missing(arguments: li
     done = CliRunner().invoke(main, ["explain", *arguments])
     assert done.exit_code == 2
     assert "--at" in done.output
+
+
+async def test_the_consents_of_that_moment_are_told_in_text_and_json(
+    shop: Shop, tmp_path: Path
+) -> None:
+    phone = await shop.phone()
+    await shop.spend(20, {phone: IN_A})
+    sent = next(row for row in await shop.rows(decisions) if row.outcome == "send")
+    async with shop.database.begin() as tx:
+        later = Grant(Purpose.PROFILING, False, "another-text", "it", sent.at + timedelta(days=1))
+        assert await add_grants(tx, phone.shopper_id, [later])
+
+    said = " ".join((await explain(tmp_path, sent.id)).output.split())
+    told = json.loads((await explain(tmp_path, sent.id, "--json")).output)
+
+    assert "consent: profiling allowed, text" in said
+    assert "another-text" not in said
+    assert told["verdict"] == "sent pasta"
+    assert told["arm"] == "treated"
+    assert {one["purpose"] for one in told["consents"] if one["granted"]} == set(Purpose)
+    assert all(one["consent_id"] > 0 for one in told["consents"])
+    # The same words in both.
+    assert all(used in said for used in told["data_used"])
+    rice = next(one for one in told["about"] if one["campaign_id"] == "rice")
+    assert "the shopper is not in its audience" in rice["against"]
+    assert "pasta would have been sent instead" in rice["otherwise"]

@@ -194,8 +194,48 @@ async def test_a_shopper_may_ask_why_they_got_it(api_on_both: Api) -> None:
             "zone_id": "coffee",
             "at": "2026-11-21T10:00:00Z",
             "reasons": ["you are near it", "you viewed it in the app"],
+            "why": ["you are near it", "you viewed it in the app"],
+            "otherwise": None,
+            "data_used": [],
+            "consents": [
+                {
+                    "purpose": purpose,
+                    "granted": True,
+                    "text_version": "2026-11",
+                    "locale": "it-IT",
+                    "at": "2026-11-21T10:00:00Z",
+                }
+                for purpose in ("location_ble", "profiling", "push_marketing")
+            ],
         },
     )
+
+
+async def test_a_hold_says_what_would_have_changed_it_and_under_which_consent(api: Api) -> None:
+    phone = await api.phone(("location_ble",))
+    held = await api.decision(
+        phone, (lost("c1", Reason.WEEK_CAP),), sent=False, reasons=("week_cap",)
+    )
+    await api.clock.advance(60)
+    later = {"purpose": "location_ble", "granted": False, "text_version": "2027", "locale": "it"}
+    assert (await phone.call("PUT", "/v1/me/consents", {"consents": [later]})).status == 200
+    said = (await explained(phone, held)).json()
+    assert said["why"] == ["You had been sent as much as we allow ourselves."]
+    assert said["otherwise"] == "It would have been sent had less been sent to you before."
+    # As it stood then, not as it stands now.
+    assert [(one["granted"], one["text_version"]) for one in said["consents"]] == [
+        (True, "2026-11")
+    ]
+
+
+@pytest.mark.parametrize("reason", [Reason.CONTROL_GROUP, Reason.HELD_OUT])
+async def test_whoever_asks_is_told_of_the_lot_and_nobody_else(api: Api, reason: Reason) -> None:
+    phone = await api.phone()
+    await api.campaign("c1")
+    held = await api.decision(phone, (lost("c1", reason),), sent=False, reasons=(reason.value,))
+    assert await feed(phone) == []
+    (said,) = (await explained(phone, held)).json()["why"]
+    assert "drawn by lot" in said
 
 
 async def test_what_reached_nobody_is_not_said_to_be_sent(api: Api) -> None:

@@ -1,0 +1,169 @@
+"""A stored decision told: what was decided, why, what would have changed it, and what it rests on.
+
+One place for the command line, its JSON and the app. Only what is stored is told.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.decisions import StoredDecision
+from db.tables import consents
+from offers.reasons import Otherwise, Stored, otherwise, stored, unless, why
+from offers.shopper_words import otherwise_to_shopper, to_shopper
+
+
+@dataclass(frozen=True, slots=True)
+class StandingConsent:
+    """An answer that stood at a decision. consent_id: its row in the ledger."""
+
+    consent_id: int
+    purpose: str
+    granted: bool
+    text_version: str
+    locale: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AboutCampaign:
+    """One candidate in an operator's words. otherwise: None where nothing could be lifted."""
+
+    campaign_id: str
+    against: tuple[str, ...]
+    otherwise: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A decision in an operator's words. arm: None where the experiment had no part in it."""
+
+    decision_id: str
+    outcome: str
+    verdict: str
+    at: datetime
+    zone_id: str
+    arm: str | None
+    about: tuple[AboutCampaign, ...]
+    data_used: tuple[str, ...]
+    consents: tuple[StandingConsent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ToldToShopper:
+    """A decision in words for the shopper whom it is about."""
+
+    why: tuple[str, ...]
+    otherwise: str | None
+    data_used: tuple[str, ...]
+
+
+def told(
+    decision: StoredDecision, standing: tuple[StandingConsent, ...], campaign_id: str | None = None
+) -> Told:
+    """The decision for an operator.
+
+    campaign_id: tell of this candidate; None: of all, the nearest first.
+    """
+    candidates = stored(decision.weighed)
+    is_sent = decision.outcome == "send"
+    arm = decision.seen.get("arm", "control") if decision.ghost else decision.seen.get("arm")
+    return Told(
+        decision_id=decision.decision_id,
+        outcome=decision.outcome,
+        verdict=f"sent {decision.campaign_id}" if is_sent else "nothing was sent",
+        at=decision.at,
+        zone_id=decision.zone_id,
+        arm=arm,
+        about=tuple(
+            AboutCampaign(
+                one.campaign_id,
+                tuple(why(reason, decision.seen) for reason in one.against),
+                _otherwise(one, candidates, decision.seen),
+            )
+            for one in candidates
+            if campaign_id in {None, one.campaign_id}
+        ),
+        data_used=_data_used(decision.seen, "the shopper"),
+        consents=standing,
+    )
+
+
+def told_to_shopper(decision: StoredDecision) -> ToldToShopper:
+    """The decision for its shopper, who may know all of it: also that they were drawn by lot into
+    a group without offers. Nobody is told that who does not ask."""
+    candidates = stored(decision.weighed)
+    nearest = next((one for one in candidates if one.campaign_id == decision.campaign_id), None)
+    data_used = _data_used(decision.seen, "you")
+    if decision.outcome == "send":
+        weighed = (w for w in decision.weighed if w["campaign_id"] == decision.campaign_id)
+        words = next((tuple(w["relevance"]) for w in weighed), ())
+        return ToldToShopper(words, None, data_used)
+    changed = None if nearest is None else otherwise(candidates, nearest.campaign_id)
+    lifted = changed.lifted if changed is not None and not changed.is_ghost else ()
+    return ToldToShopper(to_shopper(decision.reasons), otherwise_to_shopper(lifted), data_used)
+
+
+async def consents_at(
+    tx: AsyncConnection, shopper_id: str, at: datetime
+) -> tuple[StandingConsent, ...]:
+    """The shopper's last answer on each purpose as of that time, by purpose."""
+    last = (
+        select(func.max(consents.c.id))
+        .where(consents.c.shopper_id == shopper_id, consents.c.at <= at)
+        .group_by(consents.c.purpose)
+    )
+    rows = await tx.execute(
+        select(consents).where(consents.c.id.in_(last)).order_by(consents.c.purpose)
+    )
+    return tuple(
+        StandingConsent(row.id, row.purpose, row.granted, row.text_version, row.locale, row.at)
+        for row in rows
+    )
+
+
+def _otherwise(one: Stored, candidates: list[Stored], seen: Mapping[str, Any]) -> str | None:
+    changed = otherwise(candidates, one.campaign_id)
+    return None if changed is None else _told_otherwise(one, changed, seen)
+
+
+def _told_otherwise(one: Stored, changed: Otherwise, seen: Mapping[str, Any]) -> str:
+    conditions = " and ".join(unless(reason, seen) for reason in changed.lifted)
+    if changed.wins == one.campaign_id:
+        return f"it would have been sent {conditions}"
+    if changed.is_ghost:
+        ahead = f"{changed.wins} goes first, and the shopper is in its control group"
+        return f"{conditions or 'even so'}, silence: {ahead}"
+    if not changed.lifted:
+        return f"{changed.wins} was sent instead: it fitted better, or its kind goes first"
+    return f"{conditions}, {changed.wins} would have been sent instead"
+
+
+def _data_used(seen: Mapping[str, Any], who: str) -> tuple[str, ...]:
+    """What was looked at, as far as the decision kept it. who: as they are called."""
+    moment = seen.get("moment", {})
+    used = []
+    if moment:
+        used.append(
+            f"where {who} stood: {moment['confidence']:.0%} sure of the zone,"
+            f" {moment['zone_dwell_s']:.0f} s there, {moment['visit_age_s']:.0f} s into the visit"
+        )
+    if "sent" in seen:
+        used.append(f"how much had been sent to {who} before: {seen['sent']}")
+    if seen.get("browsed"):
+        used.append(f"what {who} looked at in the app: {seen['browsed']}")
+    if "country" in seen:
+        used.append(f"the country, for its law: {seen['country']}")
+    if "facts" in seen:
+        platforms = ", ".join(seen["facts"].get("platforms", ())) or "unknown"
+        used.append(f"language {seen['facts'].get('locale', 'unknown')}, handset {platforms}")
+    return tuple(used)
+
+
+def utc(at: datetime) -> str:
+    """An instant as people read it."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
