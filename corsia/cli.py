@@ -11,6 +11,7 @@ COMMANDS: Final[Commands] = {
     "rehearse": ("corsia.commands.rehearse:rehearse", "Play a simulated store; print its score."),
     "import": ("corsia.commands.plans:import_plan", "Take in stores and campaigns from YAML."),
     "export": ("corsia.commands.plans:export_plan", "Write stores and campaigns as YAML."),
+    "campaign": ("corsia.commands.campaign:campaign", "From draft to review to live, and its end."),
     "store": ("corsia.commands.store:store", "A store's plan: check, exchange, calibrate, survey."),
     "db": ("corsia.commands.database:db", "The database's schema: upgrade, status."),
     "doctor": ("corsia.commands.doctor:doctor", "What is installed, reachable, mis-set."),

@@ -1,6 +1,5 @@
 """Plans and the database: what clashes with what is stored, saving, loading."""
 
-from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
 
@@ -8,29 +7,38 @@ from beacons.store_plan import StorePlan
 from config.settings import Settings
 from corsia.plan_clashes import clashes
 from corsia.plan_files import Plan
+from corsia.plan_lives import Hands, Taken, taken_in
 from corsia.ready_database import answering_database, ready_database, schema_version
 from corsia.yaml_lines import Fault
-from db import campaigns, migrate, stores
+from db import campaign_versions, campaigns, migrate, stores
+from offers.versions import Life
 
 
-async def clashes_with_stored(settings: Settings, plans: list[Plan]) -> list[Fault]:
-    """What is wrong between the plans and what is stored; an empty database stays empty."""
-    return clashes(plans, await stored_stores(settings, but=_store_ids(plans)))
-
-
-async def stored_stores(settings: Settings, but: Collection[str] = ()) -> list[StorePlan]:
-    """The stores of the database except these; none when it is not made yet, nor is it made here.
+async def examined_with_stored(
+    settings: Settings, plans: list[Plan], hands: Hands, now: datetime
+) -> tuple[list[Taken], list[Fault]]:
+    """What would become of the plans' campaigns, and what is wrong between the plans and what is
+    stored; an empty database stays empty.
 
     Raises StoredPlanError, DatabaseUnusableError, DatabaseUrlError.
     """
     if await schema_version(settings.sql_url) is None:
-        return []
-    async with ready_database(settings.sql_url) as database, database.read() as tx:
-        return await stores.load_stores(tx, but)
+        kept: list[StorePlan] = []
+        lives: dict[str, Life] = {}
+    else:
+        async with ready_database(settings.sql_url) as database, database.read() as tx:
+            kept = await stores.load_stores(tx, _store_ids(plans))
+            lives = await campaign_versions.lives(tx, _campaign_ids(plans))
+    taken, refused = taken_in(plans, lives, hands, now)
+    return taken, [*clashes(plans, kept), *refused]
 
 
 async def readable_stores(settings: Settings) -> list[StorePlan]:
-    """As `stored_stores`, without those that cannot be read: a new plan may be what mends them."""
+    """The stores of the database without those that cannot be read: a new plan may be what mends
+    them. None when it is not made yet, nor is it made here.
+
+    Raises DatabaseUnusableError, DatabaseUrlError.
+    """
     if await schema_version(settings.sql_url) is None:
         return []
     found = []
@@ -41,7 +49,9 @@ async def readable_stores(settings: Settings) -> list[StorePlan]:
     return [store for store in found if store is not None]
 
 
-async def save_plans(settings: Settings, plans: list[Plan], now: datetime) -> list[Fault]:
+async def save_plans(
+    settings: Settings, plans: list[Plan], hands: Hands, now: datetime
+) -> tuple[list[Taken], list[Fault]]:
     """Store the plans, unless another import has meanwhile made them clash: those faults.
 
     Raises StoredPlanError when a store that stays cannot be read.
@@ -49,14 +59,16 @@ async def save_plans(settings: Settings, plans: list[Plan], now: datetime) -> li
     async with answering_database(settings.sql_url) as database:
         await migrate.upgrade(database)
         async with database.begin() as tx:
-            if faults := clashes(plans, await stores.load_stores(tx, _store_ids(plans))):
-                return faults
+            kept = await stores.load_stores(tx, _store_ids(plans))
+            lives = await campaign_versions.lives(tx, _campaign_ids(plans), to_change=True)
+            taken, refused = taken_in(plans, lives, hands, now)
+            if faults := [*clashes(plans, kept), *refused]:
+                return [], faults
             for plan in plans:
                 for store in plan.stores:
                     await stores.save_store(tx, store, now)
-            ours = [campaign for plan in plans for campaign in plan.campaigns]
-            await campaigns.save_campaigns(tx, ours, now)
-    return []
+            await campaign_versions.save_steps(tx, [done for one in taken for done in one.steps])
+    return taken, []
 
 
 async def load_plan(settings: Settings) -> Plan:
@@ -68,3 +80,7 @@ async def load_plan(settings: Settings) -> Plan:
 def _store_ids(plans: list[Plan]) -> frozenset[str]:
     """The stores that the plans replace."""
     return frozenset(store.store_id for plan in plans for store in plan.stores)
+
+
+def _campaign_ids(plans: list[Plan]) -> frozenset[str]:
+    return frozenset(campaign.campaign_id for plan in plans for campaign in plan.campaigns)

@@ -138,6 +138,12 @@ async def sends_of_live(tx: AsyncConnection) -> dict[str, int]:
     return {row.id: row.sends for row in rows}
 
 
+async def sends_of_all(tx: AsyncConnection) -> dict[str, int]:
+    """What each campaign has sent, whatever its status."""
+    rows = await tx.execute(select(campaigns.c.id, campaigns.c.sends))
+    return {row.id: row.sends for row in rows}
+
+
 async def spend(tx: AsyncConnection, campaign: Campaign, store_id: str) -> bool:
     """Count one send of the campaign in a store; False when its budget is spent, it is not live, or
     an operator has stopped it.

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from offers.campaign import Campaign, Status
+from offers.creative_lint import Severity, lint
 
 # Marks what was stored without anybody's name: a demonstration, or a row older than versions.
 SYSTEM: Final = "corsia"
@@ -266,6 +267,10 @@ def _moved(version: Version, act: Act) -> Version:
     before, after = OF_VERSION[act.deed]
     if version.state not in before:
         raise VersionRefused(_not_yet(version, act.deed))
+    if act.deed is Deed.SUBMIT:
+        for finding in lint(version.campaign.offer):
+            if finding.severity is Severity.FAULT:
+                raise VersionRefused(f"{version.name}: its {finding.field} {finding.sentence}")
     if act.deed is Deed.RETURN:
         return replace(version, state=after, reviewed_by=None, reviewed_at=None)
     if act.deed is not Deed.REVIEW:

@@ -1,6 +1,5 @@
 """`corsia halt` and `corsia resume`: stop sending offers at once, and send again."""
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -10,28 +9,19 @@ import uvloop
 from config.clock import SystemClock
 from config.settings import Settings, load_settings
 from corsia.commands.failures import said_plainly
-from corsia.ready_database import DatabaseAwayError, DatabaseUnusableError, ready_database
+from corsia.commands.patience import DatabaseBusyError, patiently
+from corsia.ready_database import DatabaseUnusableError, ready_database
 from db import campaigns, stops, stores
 from db.connect import DatabaseUrlError
 from offers.stops import Scope
 
 Target = tuple[Scope, str]
 
-# Somebody else's long transaction, such as a large import, ends within this.
-PATIENCE_S: Final = 30.0
-RETRY_S: Final = 0.5
+BUSY: Final = "Stop the engine or the push processes if offers must end now"
 
 
 class HaltError(Exception):
     """Something that cannot be halted or resumed; the message says why."""
-
-
-class DatabaseBusyError(HaltError):
-    def __init__(self) -> None:
-        super().__init__(
-            f"the database could not be written for {PATIENCE_S:.0f} s: NOTHING HAS CHANGED."
-            " Stop the engine or the push processes if offers must end now"
-        )
 
 
 class NoSuchStoreError(HaltError):
@@ -64,7 +54,7 @@ def halt(
       corsia halt --everything --why "legal asked"
     """
     target = _target(everything, store_id, campaign_id)
-    with said_plainly(HaltError, DatabaseUrlError, DatabaseUnusableError):
+    with said_plainly(HaltError, DatabaseBusyError, DatabaseUrlError, DatabaseUnusableError):
         if target is None:
             if why is not None:
                 raise click.UsageError(
@@ -72,7 +62,7 @@ def halt(
                 )
             said = uvloop.run(_standing(load_settings()))
         else:
-            said = uvloop.run(_patiently(lambda: _halt(load_settings(), target, why or "")))
+            said = uvloop.run(patiently(lambda: _halt(load_settings(), target, why or ""), BUSY))
     click.echo(said)
 
 
@@ -85,22 +75,8 @@ def resume(*, everything: bool, store_id: str | None, campaign_id: str | None) -
     target = _target(everything, store_id, campaign_id)
     if target is None:
         raise click.UsageError("what is to be resumed? --everything, --store or --campaign")
-    with said_plainly(HaltError, DatabaseUrlError, DatabaseUnusableError):
-        click.echo(uvloop.run(_patiently(lambda: _resume(load_settings(), target))))
-
-
-async def _patiently(act: Callable[[], Awaitable[str]]) -> str:
-    """What came of it; a database that is busy is asked again. Raises HaltError in the end."""
-    clock = SystemClock()
-    until_s = clock.monotonic_s() + PATIENCE_S
-    while True:
-        try:
-            return await act()
-        except DatabaseAwayError as error:
-            if clock.monotonic_s() >= until_s:
-                raise DatabaseBusyError from error
-        click.echo("the database is busy or away: trying again", err=True)
-        await clock.sleep(RETRY_S)
+    with said_plainly(HaltError, DatabaseBusyError, DatabaseUrlError, DatabaseUnusableError):
+        click.echo(uvloop.run(patiently(lambda: _resume(load_settings(), target))))
 
 
 def _target(everything: bool, store_id: str | None, campaign_id: str | None) -> Target | None:

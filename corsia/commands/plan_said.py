@@ -6,6 +6,7 @@ import click
 
 from beacons.plan_lint import lint
 from beacons.store_plan import StorePlan
+from corsia.plan_files import Plan, creative_warnings
 
 
 def refuse(faults: Iterable[str]) -> None:
@@ -23,9 +24,11 @@ def say_taken(store: StorePlan, verb: str) -> None:
     click.echo(f"{verb} store {store.store_id}: {floors}{zones} zones, {gateways} gateways")
 
 
-def say_weak(stores: Iterable[StorePlan]) -> None:
-    """The lint's warnings, on standard error."""
-    for store in stores:
+def say_weak(plan: Plan) -> None:
+    """The lints' warnings, of its stores and its campaigns' texts, on standard error."""
+    for warning in creative_warnings(plan):
+        click.echo(f"warning: {warning}", err=True)
+    for store in plan.stores:
         for finding in lint(store):
             where = f"{store.store_id} {finding.floor_id or ''}".strip()
             click.echo(f"warning: {where}: {finding.sentence}", err=True)

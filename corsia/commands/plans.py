@@ -9,9 +9,11 @@ import uvloop
 from config.clock import SystemClock
 from config.settings import load_settings
 from corsia.commands.failures import said_plainly
+from corsia.commands.people import BY, REVIEWED_BY
 from corsia.commands.plan_said import refuse, say_taken, say_weak
 from corsia.plan_files import Plan, PlanFileError, read_plan, write_plan
-from corsia.plan_storage import clashes_with_stored, load_plan, save_plans
+from corsia.plan_lives import Hands
+from corsia.plan_storage import examined_with_stored, load_plan, save_plans
 from corsia.ready_database import DatabaseUnusableError
 from db.connect import DatabaseUrlError
 from db.stores import StoredPlanError
@@ -22,16 +24,22 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.command("import")
 @click.argument("files", nargs=-1, required=True, type=_FILE)
 @click.option("--dry-run", is_flag=True, help="Only say what is wrong and what would be taken in.")
-def import_plan(files: tuple[Path, ...], *, dry_run: bool) -> None:
+@BY
+@REVIEWED_BY
+def import_plan(
+    files: tuple[Path, ...], *, dry_run: bool, by: str, reviewed_by: str | None
+) -> None:
     """Take in stores, zones, gateways and campaigns from YAML FILES.
 
     Everything is checked first, each fault named with its line; nothing is taken in when there is
-    one. What has the id of something stored replaces it.
+    one. A store of a stored id replaces it. A campaign of a stored id is a new version of it: as a
+    draft it waits beside the one that is sent, and as a live one it replaces that, which needs
+    somebody else to have reviewed it. One that is the same as before stays untouched.
 
     \b
-    Example:
+    Examples:
       corsia export --demo > shop.yaml     # a plan to start from
-      corsia import shop.yaml
+      corsia import shop.yaml --by anna --reviewed-by bruno
     """
     faults: list[str] = []
     plans: list[Plan] = []
@@ -44,19 +52,22 @@ def import_plan(files: tuple[Path, ...], *, dry_run: bool) -> None:
     settings = load_settings()
     with said_plainly(StoredPlanError, DatabaseUrlError, DatabaseUnusableError):
         # Against what is stored, before there is anything to write.
-        refuse(map(str, uvloop.run(clashes_with_stored(settings, plans))))
+        now, hands = SystemClock().now(), Hands(by, reviewed_by)
+        taken, clashing = uvloop.run(examined_with_stored(settings, plans, hands, now))
+        refuse(map(str, clashing))
         if not dry_run:
-            refuse(map(str, uvloop.run(save_plans(settings, plans, SystemClock().now()))))
+            taken, clashing = uvloop.run(save_plans(settings, plans, hands, now))
+            refuse(map(str, clashing))
     verb = "would take in" if dry_run else "took in"
     for file, plan in zip(files, plans, strict=True):
         if not plan.stores and not plan.campaigns:
             click.echo(f"{file.name}: nothing in it")
         for store in plan.stores:
             say_taken(store, verb)
-        for campaign in plan.campaigns:
-            click.echo(f"{verb} campaign {campaign.campaign_id} ({campaign.status.value})")
+    for one in taken:
+        click.echo(one.sentence(verb))
     for plan in plans:
-        say_weak(plan.stores)
+        say_weak(plan)
 
 
 @click.command("export")

@@ -9,13 +9,15 @@ from beacons.store_plan import GeoAnchor
 from config.clock import SystemClock
 from config.settings import load_settings
 from corsia.commands.failures import said_plainly
+from corsia.commands.people import BY, REVIEWED_BY
 from corsia.commands.plan_options import ANCHOR, ANCHOR_HELP, FORMAT, the_format
 from corsia.commands.plan_said import refuse, say_taken, say_weak
 from corsia.gateway_list import read_gateways
 from corsia.plan_files import Plan, PlanFileError, write_plan
 from corsia.plan_given import Given
+from corsia.plan_lives import Hands
 from corsia.plan_source import Format, examine
-from corsia.plan_storage import clashes_with_stored, readable_stores, save_plans
+from corsia.plan_storage import examined_with_stored, readable_stores, save_plans
 from corsia.ready_database import DatabaseUnusableError
 from db.connect import DatabaseUrlError
 from db.stores import StoredPlanError
@@ -40,6 +42,8 @@ from db.stores import StoredPlanError
     type=click.Path(path_type=Path),
     help="Write the plan there as YAML, to be completed by hand, instead of taking it in.",
 )
+@BY
+@REVIEWED_BY
 def import_store(
     file: Path,
     *,
@@ -52,6 +56,8 @@ def import_store(
     gateways: Path | None,
     dry_run: bool,
     to_yaml: Path | None,
+    by: str,
+    reviewed_by: str | None,
 ) -> None:
     """Take in a store's plan from FILE: GeoJSON, an IMDF archive (zip or folder), or YAML.
 
@@ -97,15 +103,18 @@ def import_store(
             click.echo(f"to mend: {fault}", err=True)
         return
     with said_plainly(StoredPlanError, DatabaseUrlError, DatabaseUnusableError):
-        refuse(map(str, uvloop.run(clashes_with_stored(settings, [plan]))))
+        now, hands = SystemClock().now(), Hands(by, reviewed_by)
+        taken, clashing = uvloop.run(examined_with_stored(settings, [plan], hands, now))
+        refuse(map(str, clashing))
         if not dry_run:
-            refuse(map(str, uvloop.run(save_plans(settings, [plan], SystemClock().now()))))
+            taken, clashing = uvloop.run(save_plans(settings, [plan], hands, now))
+            refuse(map(str, clashing))
     verb = "would take in" if dry_run else "took in"
     for store in plan.stores:
         say_taken(store, verb)
-    for campaign in plan.campaigns:
-        click.echo(f"{verb} campaign {campaign.campaign_id} ({campaign.status.value})")
-    say_weak(plan.stores)
+    for one in taken:
+        click.echo(one.sentence(verb))
+    say_weak(plan)
 
 
 def _write(path: Path, plan: Plan) -> None:

@@ -14,6 +14,8 @@ from click.testing import CliRunner
 
 from corsia.cli import COMMANDS, main
 
+# Whose campaigns are live has had them read by somebody else.
+REVIEWED = ("--by", "anna", "--reviewed-by", "bruno")
 ADVERT = "02011a1aff4c0002150112233445566778899aabbccddeeff00001000200c5"
 
 
@@ -157,7 +159,7 @@ def test_the_demonstrations_plan_comes_back_from_the_database_as_it_went_in(run:
     plan = run.folder / "shop.yaml"
     plan.write_text(run("export", "--demo").stdout)
 
-    taken = run("import", str(plan))
+    taken = run("import", str(plan), *REVIEWED)
     exported = run("export")
 
     assert taken.returncode == 0, taken.stderr
@@ -183,7 +185,7 @@ def test_a_plan_with_faults_changes_nothing_and_names_their_lines(run: Run) -> N
 def test_a_code_is_made_for_a_gateway_of_a_plan_only(run: Run) -> None:
     plan = run.folder / "shop.yaml"
     plan.write_text(run("export", "--demo").stdout)
-    run("import", str(plan))
+    run("import", str(plan), *REVIEWED)
 
     made = run("code", "gw-01")
     refused = run("code", "gw-99")
@@ -196,7 +198,7 @@ def test_a_code_is_made_for_a_gateway_of_a_plan_only(run: Run) -> None:
 def test_a_gateway_is_revoked_by_its_name(run: Run) -> None:
     plan = run.folder / "shop.yaml"
     plan.write_text(run("export", "--demo").stdout)
-    run("import", str(plan))
+    run("import", str(plan), *REVIEWED)
 
     done = run("revoke", "gw-01")
     unknown = run("revoke", "gw-99")
@@ -286,7 +288,7 @@ def test_a_campaign_is_for_stores_imported_before_or_beside_it(
     deal = run.plan("deal.yaml", "version: 1\n" + a_campaign("deal", zones=zones, stores=stores))
     second = run.plan("second.yaml", a_shop("second", gateway="gw-2", zone="other"))
 
-    done = run("import", deal, second)
+    done = run("import", deal, second, *REVIEWED)
 
     assert done.returncode == 0, done.stderr
     assert "took in campaign deal (live)" in done.stdout

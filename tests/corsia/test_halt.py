@@ -4,14 +4,14 @@ import sqlite3
 from threading import Timer
 
 from db.connect import BUSY_TIMEOUT_MS
-from tests.corsia.test_cli import Run, a_campaign, a_shop, run
+from tests.corsia.test_cli import REVIEWED, Run, a_campaign, a_shop, run
 
 __all__ = ["run"]
 
 
 def shop(run: Run) -> None:
     plan = a_shop("milano-1", gateway="gw-1") + a_campaign("rice", zones="[aisle]")
-    done = run("import", run.plan("shop.yaml", plan))
+    done = run("import", run.plan("shop.yaml", plan), *REVIEWED)
     assert done.returncode == 0, done.stderr
 
 

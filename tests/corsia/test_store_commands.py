@@ -47,6 +47,10 @@ class Run:
         return path
 
 
+# SMALL has a live campaign.
+REVIEWED = ("--by", "anna", "--reviewed-by", "bruno")
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     return Run(tmp_path)
@@ -76,7 +80,7 @@ def test_yaml_and_geojson_go_to_standard_output(run: Run) -> None:
 
 def test_what_is_weak_is_said_as_a_plan_is_taken_in(run: Run) -> None:
     for command in (("import",), ("store", "import")):
-        done = run(*command, SMALL)
+        done = run(*command, SMALL, *REVIEWED)
         assert done.code == 0
         assert "warning: milano-1 ground: Zone pasta-fresh is 3.0 m long" in done.err
         assert "warning" not in done.out
@@ -142,7 +146,7 @@ def test_a_new_map_of_a_known_store_keeps_what_it_does_not_say(run: Run) -> None
 
 
 def test_a_plan_without_an_anchor_asks_for_one(run: Run) -> None:
-    run("store", "import", SMALL)
+    run("store", "import", SMALL, *REVIEWED)
     file = run.folder / "milano.zip"
     refused = run("store", "export", "milano-1", file)
     assert refused.code == 1
@@ -182,7 +186,7 @@ def test_lint_judges_files_and_stored_stores_alike(run: Run) -> None:
     assert "warning: milano-1: ground: Zone pasta-fresh is 3.0 m long" in of_file.out
     assert of_file.out.endswith("0 error(s), 2 warning(s)\n")
 
-    run("import", SMALL)
+    run("import", SMALL, *REVIEWED)
     assert run("store", "lint", "milano-1").out == of_file.out
     assert run("store", "lint", "milano-1", "--strict").code == 1
     assert run("store", "lint", TWO_FLOORS, "--strict").out == "0 error(s), 0 warning(s)\n"
