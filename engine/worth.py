@@ -107,13 +107,13 @@ async def measure(database: Database, now: datetime, since: datetime | None = No
     async with database.read() as tx:
         known = {one.campaign_id: one for one in await load_campaigns(tx)}
         tagged = await worth.zones_by_tag(tx)
-        running = {
-            campaign_id: _Asked(trial, is_cut)
-            for campaign_id, (trial, is_cut) in (await worth.last_trials(tx)).items()
-        }
+        trials = await worth.last_trials(tx)
         concerned = await worth.shoppers_concerned(tx, until)
         redeemed_lines, redeemed_discount_cents = await worth.redeemed_in_all(tx, since, until)
     targets = {name: target_of(campaign, tagged) for name, campaign in known.items()}
+    running = {
+        name: _Asked(_as_its_campaign(trial, targets), cut) for name, (trial, cut) in trials.items()
+    }
     tally = Tally(targets)
     for number, group in enumerate(_groups(concerned)):
         async with database.read() as tx:
@@ -152,6 +152,12 @@ async def measure(database: Database, now: datetime, since: datetime | None = No
         ),
         whole,
     )
+
+
+def _as_its_campaign(trial: Trial, targets: Mapping[str, Target]) -> Trial:
+    """The trial with the time that its campaign allows for a return."""
+    target = None if trial.campaign_id is None else targets.get(trial.campaign_id)
+    return trial if target is None else replace(trial, return_within=target.return_within)
 
 
 def _count(

@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from beacons.ceid import WINDOW_S
-from db import browsing, consents, handsets, tokens
+from db import browsing, consents, handsets, purchases, tokens
 from db.handsets import Handset
 from db.sealing import seal, unseal
 from mobile_api.gate import caller, locked_caller
@@ -105,7 +105,8 @@ async def change_consents(request: web.Request, body: ConsentChange) -> HandsetS
     An answer that stands already is not added again. More changes in a day than anybody makes are
     refused, except to withdraw what stands.
     Granting location_ble makes a secret where there is none. Withdrawing it deletes the secret, so
-    that nothing heard before can be linked; withdrawing profiling deletes what was browsed.
+    that nothing heard before can be linked; withdrawing profiling deletes what was browsed and
+    bought, but for redeemed coupons.
     """
     now = request.app[CLOCK].now()
     async with request.app[DB].begin() as tx:
@@ -145,6 +146,7 @@ async def _settled(
         await handsets.set_secret(tx, handset.handset_id, sealed, now)
     if Purpose.PROFILING not in allowed:
         await browsing.forget_browsing(tx, handset.shopper_id)
+        await purchases.forget_purchases(tx, handset.shopper_id)
     settled = await handsets.load_handset(tx, handset.handset_id)
     assert settled is not None
     return await _state(tx, settled, operator)

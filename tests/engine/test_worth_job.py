@@ -266,3 +266,21 @@ async def test_since_counts_what_came_later_and_still_every_line(
     assert later.campaigns[0].finding == whole.campaigns[0].finding
     assert later.whole.reconciles
     assert 0 < later.whole.redeemed_lines < whole.whole.redeemed_lines
+
+
+async def test_a_trial_of_returns_takes_the_time_that_its_campaign_allows(
+    sqlite_database: Database, clock: VirtualClock
+) -> None:
+    start = clock.now()
+    await a_month(sqlite_database, start, replace(PLANTED, shoppers=40), seed=4)
+    async with sqlite_database.begin() as tx:
+        campaign = await campaigns.load_campaign(tx, "pasta")
+        assert campaign is not None
+        fortnight = replace(campaign, goal=Window.RETURN, goal_within_min=14 * 24 * 60)
+        await campaigns.save_campaign(tx, fortnight, start)
+    for days, is_final in ((38, False), (44, True)):
+        now = start + days * DAY
+        await ask_questions(sqlite_database, now)
+        finding = (await measure(sqlite_database, now)).campaigns[0].finding
+        assert finding is not None
+        assert finding.is_final is is_final

@@ -12,7 +12,7 @@ from db.purchases import purchases_since
 from db.worth_tables import purchases
 from offers.campaign import Tier
 from offers.situation import Weighed
-from tests.mobile_api.harness import STORE, Answered, Api, Phone
+from tests.mobile_api.harness import STORE, Answered, Api, Phone, grants
 
 WON = Weighed("c1", 12.0, (), ("you are near it",), Tier.GENERIC)
 MINUTE = timedelta(minutes=1)
@@ -162,3 +162,15 @@ async def test_a_till_that_has_a_token_gets_no_second(api: Api) -> None:
     async with api.database.begin() as tx:
         assert await tills.add(tx, STORE, "till-1", api.clock.now()) is None
         assert [one.name for one in await tills.listed(tx)] == ["till-1"]
+
+
+async def test_who_withdraws_profiling_is_left_with_their_coupons(api: Api) -> None:
+    phone, till = await api.phone(), await api.till()
+    decision_id, code = await redeemed(api, phone)
+    receipt = a_receipt(api, a_line(), a_line(coupon=code), member_code=await shown_code(phone))
+    assert (await pay(api, till, receipt)).json()["stored"] == 2
+    withdrawn = {"consents": grants(["profiling"], granted=False)}
+    assert (await phone.call("PUT", "/v1/me/consents", withdrawn)).status == 200
+    async with api.database.read() as tx:
+        (left,) = await purchases_since(tx, phone.shopper_id, api.clock.now())
+    assert (left.decision_id, left.is_member) == (decision_id, False)
