@@ -21,6 +21,7 @@ from offers.versions import (
     Life,
     Step,
     Version,
+    VersionRefused,
     VersionState,
     is_same_content,
     step,
@@ -28,6 +29,14 @@ from offers.versions import (
 
 # SQLite takes 32,766 values in a statement, PostgreSQL's driver as many.
 _AT_ONCE: Final = 10_000
+
+
+class UnreadableCampaign(VersionRefused):
+    def __init__(self, campaign_id: str) -> None:
+        super().__init__(
+            f"campaign {campaign_id} cannot be read as it is stored: another version of Corsia"
+            " wrote it"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +57,8 @@ async def lives(
     """How these campaigns stand, those that are stored.
 
     to_change: hold them, so that nobody else moves them before this transaction ends. What was
-    stored without a version (`save_campaigns`) is told as a version of SYSTEM's.
+    stored without a version (`save_campaigns`) is told as a version of SYSTEM's. Raises
+    UnreadableCampaign.
     """
     found: dict[str, Life] = {}
     ids = sorted(campaign_ids)
@@ -176,7 +186,7 @@ def _life(
         else:
             waiting = version
     is_out = published is not None or status in {Status.LIVE, Status.PAUSED}
-    said = msgspec.convert(row.document, Campaign)
+    said = _campaign(row.id, row.document)
     kept = published if is_out else waiting
     if kept is not None and is_same_content(kept.campaign, said):
         return Life(row.id, status, published, waiting, last_number), ()
@@ -213,10 +223,17 @@ def _row(version: Version) -> dict[str, Any]:
 
 def _version(row: Row[Any]) -> Version:
     return Version(
-        msgspec.convert(row.document, Campaign),
+        _campaign(row.campaign_id, row.document),
         VersionState(row.state),
         row.author,
         row.created_at,
         row.reviewed_by,
         row.reviewed_at,
     )
+
+
+def _campaign(campaign_id: str, document: Any) -> Campaign:
+    try:
+        return msgspec.convert(document, Campaign)
+    except msgspec.ValidationError as error:
+        raise UnreadableCampaign(campaign_id) from error

@@ -16,16 +16,11 @@ from corsia.plan_files import Plan, write_plan
 from corsia.ready_database import DatabaseUnusableError, ready_database
 from db import campaign_versions, campaigns
 from db.connect import DatabaseUrlError
-from offers.versions import DONE, Life, Version, VersionState
+from offers.versions import DONE, Life, Version, VersionRefused, VersionState
 
 T = TypeVar("T")
 
 _NUMBER = click.IntRange(min=1)
-
-
-class NoSuchVersionError(Exception):
-    def __init__(self, campaign_id: str, number: int, last: int) -> None:
-        super().__init__(f"{campaign_id} has no version {number}; its last is {last}")
 
 
 @click.command("list")
@@ -113,9 +108,8 @@ def _read(ask: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         async with ready_database(settings.sql_url) as database, database.read() as tx:
             return await ask(tx)
 
-    with said_plainly(
-        NoSuchCampaignError, NoSuchVersionError, DatabaseUrlError, DatabaseUnusableError
-    ):
+    expected = (NoSuchCampaignError, VersionRefused, DatabaseUrlError, DatabaseUnusableError)
+    with said_plainly(*expected):
         return uvloop.run(asked())
 
 
@@ -136,7 +130,9 @@ def _of(life: Life, versions: list[Version], number: int) -> Version:
     for version in versions:
         if version.number == number:
             return version
-    raise click.ClickException(str(NoSuchVersionError(life.campaign_id, number, life.last_number)))
+    raise click.ClickException(
+        f"{life.campaign_id} has no version {number}; its last is {life.last_number}"
+    )
 
 
 def _waits(version: Version) -> str:

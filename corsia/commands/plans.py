@@ -17,6 +17,7 @@ from corsia.plan_storage import examined_with_stored, load_plan, save_plans
 from corsia.ready_database import DatabaseUnusableError
 from db.connect import DatabaseUrlError
 from db.stores import StoredPlanError
+from offers.versions import VersionRefused
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -50,7 +51,7 @@ def import_plan(
             faults += [str(fault) for fault in error.faults]
     refuse(faults)
     settings = load_settings()
-    with said_plainly(StoredPlanError, DatabaseUrlError, DatabaseUnusableError):
+    with said_plainly(StoredPlanError, VersionRefused, DatabaseUrlError, DatabaseUnusableError):
         # Against what is stored, before there is anything to write.
         now, hands = SystemClock().now(), Hands(by, reviewed_by)
         taken, clashing = uvloop.run(examined_with_stored(settings, plans, hands, now))

@@ -21,6 +21,7 @@ from corsia.plan_storage import examined_with_stored, readable_stores, save_plan
 from corsia.ready_database import DatabaseUnusableError
 from db.connect import DatabaseUrlError
 from db.stores import StoredPlanError
+from offers.versions import VersionRefused
 
 
 @click.command("import")
@@ -102,7 +103,7 @@ def import_store(
         for fault in examined.drawing:
             click.echo(f"to mend: {fault}", err=True)
         return
-    with said_plainly(StoredPlanError, DatabaseUrlError, DatabaseUnusableError):
+    with said_plainly(StoredPlanError, VersionRefused, DatabaseUrlError, DatabaseUnusableError):
         now, hands = SystemClock().now(), Hands(by, reviewed_by)
         taken, clashing = uvloop.run(examined_with_stored(settings, [plan], hands, now))
         refuse(map(str, clashing))

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from config.clock import VirtualClock
 from db import campaign_versions, campaigns
@@ -166,6 +166,15 @@ async def test_versions_and_history_go_with_their_campaign(
         await tx.execute(delete(campaigns_table))
         assert (await tx.execute(select(versions_table))).all() == []
         assert (await tx.execute(select(campaign_events))).all() == []
+
+
+async def test_what_cannot_be_read_is_said(database: Database, clock: VirtualClock) -> None:
+    await do(database, clock, *TO_LIVE)
+    async with database.begin() as tx:
+        await tx.execute(update(campaigns_table).values(document={"campaign_id": 7}))
+
+    with pytest.raises(campaign_versions.UnreadableCampaign, match="campaign pasta cannot be read"):
+        await stored(database)
 
 
 # Money
