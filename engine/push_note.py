@@ -5,17 +5,19 @@ import msgspec
 from db.outbox import Claimed
 from engine.fcm_message import PushNote
 from offers.campaign import Campaign
+from offers.creative import creative_for
 
 
 def note_of(claimed: Claimed) -> PushNote:
-    """The push for a claimed row. Its target must not be None."""
-    campaign = msgspec.convert(claimed.campaign, Campaign)
+    """The push for a claimed row, in the shopper's language. Its target must not be None."""
+    offer = msgspec.convert(claimed.campaign, Campaign).offer
+    creative = creative_for(offer, claimed.locale)
     return msgspec.convert(
         {
             "decision_id": claimed.decision_id,
-            "title": campaign.offer.title,
-            "body": campaign.offer.body,
-            "image_url": campaign.offer.image_url,
+            "title": creative.title,
+            "body": creative.body,
+            "image_url": creative.image_url,
             "target_kind": claimed.target_kind,
             "target_value": claimed.target_value,
             "platform": claimed.platform,
@@ -23,7 +25,7 @@ def note_of(claimed: Claimed) -> PushNote:
             "collapse_key": f"visit-{claimed.visit_id}",
             "expires_at": claimed.expires_at,
             "zone_id": claimed.zone_id,
-            "deep_link": None,
+            "deep_link": offer.deep_link,
         },
         PushNote,
     )
