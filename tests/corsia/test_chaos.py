@@ -1,6 +1,7 @@
 """A fault run: its sums, and a short one with real processes that are really killed."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,17 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from corsia.audit import Audit, Breach, Promise
+from corsia.bad_days import SMALL_BUDGET_SENDS, Fault
 from corsia.blows import Blow
 from corsia.chaos import ChaosReport, Recovery, recoveries
 from corsia.chaos_views import as_json, show
 from corsia.cli import main
+from corsia.rehearsal import RehearsalPlan
 from corsia.striking import Struck
+from firmware_sim.floor import supermarket
 from tests.corsia.test_up import corsia, processes_of
+
+OPENING = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 
 
 def test_a_recovery_is_counted_from_the_end_of_the_blow_to_what_comes_next() -> None:
@@ -27,6 +33,19 @@ def test_a_recovery_is_counted_from_the_end_of_the_blow_to_what_comes_next() -> 
         Recovery(Blow.ENGINE, 1, None, None, 10.0, 10.0),
         Recovery(Blow.SQL_GONE, 2, 5.0, 3.0, 3.0, 2.5),
     ]
+
+
+def test_money_is_short_in_a_fault_run_and_in_no_other() -> None:
+    budgets = {
+        fault: [
+            one.budget_sends
+            for one in RehearsalPlan(30.0, 40, 7, fault=fault).campaigns(supermarket(), OPENING)
+        ]
+        for fault in (None, Fault.CHAOS)
+    }
+
+    assert set(budgets[None]) == {None}
+    assert set(budgets[Fault.CHAOS]) == {None, SMALL_BUDGET_SENDS}
 
 
 @pytest.fixture
@@ -75,9 +94,9 @@ def test_the_report_is_shown_with_each_breach(
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--fault", "chaos", "--fast"], "without --recording, --fault cut and --fault chaos"),
+        (["--fault", "chaos", "--fast"], "in real time"),
         (["--fault", "chaos", "--recording", "."], "plays the modelled store"),
-        (["--fault", "chaos", "--survey"], "without a survey"),
+        (["--fault", "chaos", "--survey"], "leave out --fast, --recording and --survey"),
         (["--sql", "postgres"], "goes with --fault chaos"),
     ],
 )
