@@ -7,23 +7,20 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import and_, case, delete, func, insert, select, text, union, update
+from sqlalchemy import and_, delete, func, insert, select, text, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.tables import campaigns, decisions, receipts, stores, visits, zone_visits
-from db.worth_tables import campaign_worth, purchases, trials, worth_days
+from db.worth_tables import campaign_worth, purchases, worth_days
 from offers.assignment import Arm
-from offers.attribution import Bought, Dwelt, Moment, Outcome, Returned, Window
+from offers.attribution import Bought, Dwelt, Moment, Outcome, Returned
 from offers.campaign import Campaign
 from offers.missed import Unsent
 from offers.report import AllWorth, CampaignWorth
 from offers.situation import Reason
-from offers.trial import Trial
 
 # As the partial index has it, or it is not used.
 _IS_MOMENT: Final = text("(outcome = 'send' or ghost)")
-# In the table of trials: the hold-out from all campaigns.
-_ALL: Final = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,51 +198,6 @@ async def zones_by_tag(tx: AsyncConnection) -> dict[str, frozenset[str]]:
                 for tag in zone.get("tags", ()):
                     tagged[tag].add(zone["zone_id"])
     return {tag: frozenset(zone_ids) for tag, zone_ids in tagged.items()}
-
-
-async def last_trials(tx: AsyncConnection) -> dict[str | None, tuple[Trial, bool]]:
-    """campaign (None: all together) -> its latest trial, and whether it was cut."""
-    rows = await tx.execute(select(trials).order_by(trials.c.since))
-    return {
-        row.campaign_id or None: (
-            Trial(
-                row.campaign_id or None,
-                Window(row.goal),
-                row.since,
-                row.until if row.cut_at is None else row.cut_at,
-                row.control_share,
-            ),
-            row.cut_at is not None,
-        )
-        for row in rows
-    }
-
-
-async def ask(tx: AsyncConnection, trial: Trial) -> None:
-    """Write a question down, before its answer is known."""
-    await tx.execute(
-        trials.insert().values(
-            campaign_id=trial.campaign_id or _ALL,
-            since=trial.since,
-            until=trial.until,
-            goal=trial.goal.value,
-            control_share=trial.control_share,
-        )
-    )
-
-
-async def cut(tx: AsyncConnection, campaign_id: str | None, at: datetime) -> None:
-    """The trial that runs ends there, unanswered or answered with what is known."""
-    await tx.execute(
-        update(trials)
-        .where(
-            trials.c.campaign_id == (campaign_id or _ALL),
-            trials.c.cut_at.is_(None),
-            trials.c.until > at,
-        )
-        # Not before it began: nothing of it counts then.
-        .values(cut_at=case((trials.c.since > at, trials.c.since), else_=at))
-    )
 
 
 async def save_worth(tx: AsyncConnection, found: Iterable[CampaignWorth], whole: AllWorth) -> None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from config.clock import Clock
-from db import pressure, salts, worth
+from db import pressure, salts, trials, worth
 from db.campaigns import load_campaigns
 from db.connect import Database
 from offers.asking import asked, question_of, question_of_all, target_of
@@ -84,17 +84,22 @@ async def ask_questions(database: Database, now: datetime) -> None:
         history = await salts.load(tx)
         if history is None:
             return  # nobody has been dealt into arms yet
-        known = await worth.last_trials(tx)
+        known = await trials.last_trials(tx)
         _, policy = await pressure.policy(tx)
         questions = [(question_of(one.campaign), one.changed_at) for one in await worth.asking(tx)]
         of_all = question_of_all(policy.hold_out_share, now)
         for question, changed_at in (*questions, (of_all, now)):
             last, is_cut = known.get(question.campaign_id, (None, False))
-            done = asked(question, None if is_cut else last, history, changed_at, now)
+            if is_cut:
+                # Nothing was asked for a while: what was sent then answers no question.
+                again = replace(question, since=max(question.since, changed_at))
+                done = asked(again, None, history, changed_at, now)
+            else:
+                done = asked(question, last, history, changed_at, now)
             if done.cut_at is not None:
-                await worth.cut(tx, question.campaign_id, done.cut_at)
+                await trials.cut(tx, question.campaign_id, done.cut_at)
             if done.begins is not None and (last is None or done.begins.since > last.since):
-                await worth.ask(tx, done.begins)
+                await trials.ask(tx, done.begins)
 
 
 async def measure(database: Database, now: datetime, since: datetime | None = None) -> Measured:
@@ -107,12 +112,13 @@ async def measure(database: Database, now: datetime, since: datetime | None = No
     async with database.read() as tx:
         known = {one.campaign_id: one for one in await load_campaigns(tx)}
         tagged = await worth.zones_by_tag(tx)
-        trials = await worth.last_trials(tx)
+        asked_of = await trials.last_trials(tx)
         concerned = await worth.shoppers_concerned(tx, until)
         redeemed_lines, redeemed_discount_cents = await worth.redeemed_in_all(tx, since, until)
     targets = {name: target_of(campaign, tagged) for name, campaign in known.items()}
     running = {
-        name: _Asked(_as_its_campaign(trial, targets), cut) for name, (trial, cut) in trials.items()
+        name: _Asked(_as_its_campaign(trial, targets), cut)
+        for name, (trial, cut) in asked_of.items()
     }
     tally = Tally(targets)
     for number, group in enumerate(_groups(concerned)):

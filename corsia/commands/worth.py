@@ -15,7 +15,7 @@ from config.settings import Settings, load_settings
 from corsia.commands.failures import said_plainly
 from corsia.interval_picture import interval_picture
 from corsia.ready_database import DatabaseUnusableError, ready_database
-from db import salts, worth
+from db import salts, trials, worth
 from db.connect import DatabaseUrlError
 from engine.worth import ask_questions, measure
 from offers.assignment import BadSalts
@@ -116,7 +116,7 @@ async def _figures(
 async def _running(settings: Settings) -> int:
     now = SystemClock().now()
     async with ready_database(settings.sql_url) as database, database.read() as tx:
-        known = await worth.last_trials(tx)
+        known = await trials.last_trials(tx)
     return sum(not is_cut and now < trial.until for trial, is_cut in known.values())
 
 

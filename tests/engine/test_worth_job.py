@@ -8,6 +8,7 @@ from sqlalchemy import func, select, update
 
 from config.clock import VirtualClock
 from db import campaigns, salts, worth
+from db import trials as asked
 from db.connect import Database
 from db.handsets import erase_shopper
 from db.tables import decisions, receipts, visits
@@ -189,7 +190,7 @@ async def test_a_trial_is_cut_when_its_question_or_its_salt_changes(
                 select(trials).where(trials.c.campaign_id == "pasta").order_by(trials.c.since)
             )
         ).all()
-        known = await worth.last_trials(tx)
+        known = await asked.last_trials(tx)
     assert [(row.since, row.cut_at, row.control_share) for row in rows] == [
         (start, start + DAY, 0.5),
         (start + DAY, start + 2 * DAY, 0.2),
@@ -284,3 +285,28 @@ async def test_a_trial_of_returns_takes_the_time_that_its_campaign_allows(
         finding = (await measure(sqlite_database, now)).campaigns[0].finding
         assert finding is not None
         assert finding.is_final is is_final
+
+
+async def test_what_was_sent_while_nothing_was_asked_is_in_no_trial(
+    sqlite_database: Database, clock: VirtualClock
+) -> None:
+    start = clock.now()
+    await a_month(sqlite_database, start, replace(PLANTED, shoppers=20), seed=4)
+    await ask_questions(sqlite_database, start)
+    for days, share in ((1, 0.0), (3, 0.5)):
+        at = start + days * DAY
+        async with sqlite_database.begin() as tx:
+            campaign = await campaigns.load_campaign(tx, "pasta")
+            assert campaign is not None
+            await campaigns.save_campaign(tx, replace(campaign, control_share=share), at)
+        await ask_questions(sqlite_database, at + MINUTE)
+    async with sqlite_database.read() as tx:
+        rows = (
+            await tx.execute(
+                select(trials).where(trials.c.campaign_id == "pasta").order_by(trials.c.since)
+            )
+        ).all()
+    assert [(row.since, row.cut_at) for row in rows] == [
+        (start, start + DAY),
+        (start + 3 * DAY, None),
+    ]
