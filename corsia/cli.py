@@ -21,6 +21,7 @@ COMMANDS: Final[Commands] = {
     "sim": ("corsia.commands.sim:sim", "The simulated store and its radio."),
     "halt": ("corsia.commands.halt:halt", "Stop sending offers at once: all, a store's, one."),
     "resume": ("corsia.commands.halt:resume", "Send offers again that were halted."),
+    "policy": ("corsia.commands.policy:policy", "How often a shopper may be spoken to: show, set."),
     "explain": ("corsia.commands.explain:explain", "Why an offer was sent, or was not."),
     "worth": ("corsia.commands.worth:worth_command", "What campaigns cost and earned."),
     "learn": ("corsia.commands.learn:learn", "What shoppers and responses teach: learn now."),

@@ -1,10 +1,11 @@
 """What bounds and counts messages to a shopper: policies, own caps, and what has been sent."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import exists, or_, select
+from sqlalchemy import Row, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.connect import upsert
@@ -26,25 +27,52 @@ from offers.pressure import (
 UNWRITTEN: Final = 0
 
 
-async def save_policy(tx: AsyncConnection, policy: Policy, by: str, now: datetime) -> None:
-    """From now on this is what the retailer allows itself. by: who says so.
+@dataclass(frozen=True, slots=True)
+class SavedPolicy:
+    """A policy, and since when it held. by: whoever saved it, as they called themselves."""
+
+    number: int
+    at: datetime
+    by: str
+    policy: Policy
+
+
+async def save_policy(tx: AsyncConnection, policy: Policy, by: str, now: datetime) -> int:
+    """From now on this is what the retailer allows itself; its number. by: who says so.
 
     Follow it with `campaigns.changed`, so that engines take it up.
     """
     document = msgspec.to_builtins(policy)
-    await tx.execute(policies.insert().values(at=now, by=by, document=document))
+    number: int = (
+        await tx.execute(
+            policies.insert().values(at=now, by=by, document=document).returning(policies.c.id)
+        )
+    ).scalar_one()
+    return number
 
 
 async def policy(tx: AsyncConnection) -> tuple[int, Policy]:
     """The policy that holds, and its number; UNWRITTEN and the default where none was saved."""
-    row = (
-        await tx.execute(
-            select(policies.c.id, policies.c.document).order_by(policies.c.id.desc()).limit(1)
-        )
-    ).one_or_none()
-    if row is None:
-        return UNWRITTEN, DEFAULT_POLICY
-    return row.id, msgspec.convert(row.document, Policy)
+    saved = await saved_policy(tx)
+    return (UNWRITTEN, DEFAULT_POLICY) if saved is None else (saved.number, saved.policy)
+
+
+async def saved_policy(tx: AsyncConnection, number: int | None = None) -> SavedPolicy | None:
+    """The policy of that number, or else the one that holds; None where there is none."""
+    newest = select(policies).order_by(policies.c.id.desc()).limit(1)
+    wanted = newest if number is None else select(policies).where(policies.c.id == number)
+    row = (await tx.execute(wanted)).one_or_none()
+    return None if row is None else _saved(row)
+
+
+async def saved_policies(tx: AsyncConnection) -> list[SavedPolicy]:
+    """Every policy that was ever saved, the oldest first."""
+    rows = await tx.execute(select(policies).order_by(policies.c.id))
+    return [_saved(row) for row in rows]
+
+
+def _saved(row: Row[*tuple[Any, ...]]) -> SavedPolicy:
+    return SavedPolicy(row.id, row.at, row.by, msgspec.convert(row.document, Policy))
 
 
 async def set_own_cap(
