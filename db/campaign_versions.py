@@ -60,13 +60,8 @@ async def lives(
     stored without a version (`save_campaigns`) is told as a version of SYSTEM's. Raises
     UnreadableCampaign.
     """
-    found: dict[str, Life] = {}
-    ids = sorted(campaign_ids)
-    for first in range(0, len(ids), _AT_ONCE):
-        some = ids[first : first + _AT_ONCE]
-        for life, _ in await _stored(tx, some, to_change=to_change):
-            found[life.campaign_id] = life
-    return found
+    found = await _stored(tx, campaign_ids, to_change=to_change)
+    return {life.campaign_id: life for life, _ in found}
 
 
 async def act_on(tx: AsyncConnection, campaign_id: str, act: Act) -> Step | None:
@@ -91,7 +86,7 @@ async def save_steps(tx: AsyncConnection, steps: Sequence[Step]) -> None:
         return
     after = {done.life.campaign_id: done.life for done in steps}
     now = max(done.act.at for done in steps)
-    kept = {life.campaign_id: (life, unkept) for life, unkept in await _stored(tx, sorted(after))}
+    kept = {life.campaign_id: (life, unkept) for life, unkept in await _stored(tx, after)}
     moved: dict[tuple[str, int], Version] = {}
     for _, unkept in kept.values():
         moved |= _keyed(unkept)
@@ -149,9 +144,20 @@ async def load_events(tx: AsyncConnection, campaign_id: str) -> list[Event]:
 
 
 async def _stored(
-    tx: AsyncConnection, campaign_ids: Sequence[str], *, to_change: bool = False
+    tx: AsyncConnection, campaign_ids: Collection[str], *, to_change: bool = False
 ) -> list[tuple[Life, tuple[Version, ...]]]:
     """Each campaign as it stands, with the versions that are not kept yet or are kept otherwise."""
+    ids = sorted(campaign_ids)
+    return [
+        found
+        for first in range(0, len(ids), _AT_ONCE)
+        for found in await _some(tx, ids[first : first + _AT_ONCE], to_change=to_change)
+    ]
+
+
+async def _some(
+    tx: AsyncConnection, campaign_ids: Sequence[str], *, to_change: bool
+) -> list[tuple[Life, tuple[Version, ...]]]:
     these = (
         select(campaigns.c.id, campaigns.c.status, campaigns.c.document, campaigns.c.changed_at)
         .where(campaigns.c.id.in_(campaign_ids))
