@@ -55,9 +55,14 @@ def basket_share(habit: Habit | None, baskets: Tally | None, prior: float, now: 
     prior: the share to expect before the first basket, in (0, 1). The mean of a beta distribution
     worth PRIOR_BASKETS baskets, with the household's own baskets added.
     """
+    return share_with(habit, worth(baskets, now, HALF_LIFE_S) if baskets else 0.0, prior, now)
+
+
+def share_with(habit: Habit | None, baskets: float, prior: float, now: datetime) -> float:
+    """`basket_share` for whoever weighs many habits of one household: baskets, what is left of
+    their tally."""
     own = worth(habit.bought, now, HALF_LIFE_S) if habit else 0.0
-    of = max(worth(baskets, now, HALF_LIFE_S) if baskets else 0.0, own)
-    return (own + PRIOR_BASKETS * prior) / (of + PRIOR_BASKETS)
+    return (own + PRIOR_BASKETS * prior) / (max(baskets, own) + PRIOR_BASKETS)
 
 
 def interval_s(habit: Habit) -> float | None:

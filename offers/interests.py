@@ -13,7 +13,7 @@ from typing import Final
 
 from offers.baskets import Association, best_complement, complement_log_odds
 from offers.fading import Tally, worth
-from offers.habits import basket_share, words
+from offers.habits import HALF_LIFE_S, share_with, words
 from offers.known import Known, Opinion, Profile
 from offers.odds import log_odds, share_of
 
@@ -78,13 +78,22 @@ def look_parts(looks: Iterable[tuple[str, datetime]], now: datetime) -> tuple[Pa
     return _look_part(in_app, MAX_LOOKS), _look_part(on_list, MAX_LIST)
 
 
-def category_gain(known: Known, category: str, cart: Collection[str], now: datetime) -> float:
+def baskets_now(profile: Profile, now: datetime) -> float:
+    """What is left of the household's baskets: the same for every category."""
+    return worth(profile.baskets, now, HALF_LIFE_S) if profile.baskets else 0.0
+
+
+def category_gain(
+    known: Known, category: str, cart: Collection[str], baskets: float, now: datetime
+) -> float:
     """What purchases, standing at the shelf, similar shoppers and the cart add for one category.
 
-    cart: the categories in it now. Without a share of all baskets for the category, purchases and
-    similar shoppers cannot be weighed and add nothing.
+    cart: the categories in it now. baskets: `baskets_now`. Without a share of all baskets for the
+    category, purchases and similar shoppers cannot be weighed and add nothing.
     """
-    bought, alike, dwelt, called = _gains(known, category, cart, now)
+    if not cart and category not in known.learnt.shares and category not in known.profile.dwelt:
+        return 0.0
+    bought, alike, dwelt, called = _gains(known, category, cart, baskets, now)
     return bought + alike + dwelt + (complement_log_odds(called) if called else 0.0)
 
 
@@ -92,7 +101,8 @@ def category_parts(
     known: Known, category: str, cart: Collection[str], now: datetime
 ) -> tuple[Part, ...]:
     """The signs that make up `category_gain`, with their words."""
-    bought, alike, dwelt, called = _gains(known, category, cart, now)
+    baskets = baskets_now(known.profile, now)
+    bought, alike, dwelt, called = _gains(known, category, cart, baskets, now)
     habit = known.profile.habits.get(category)
     parts = [
         _part(bought, words(habit) if habit else None),
@@ -116,7 +126,7 @@ def stated_on(profile: Profile, categories: Collection[str]) -> Opinion | None:
 
 
 def _gains(
-    known: Known, category: str, cart: Collection[str], now: datetime
+    known: Known, category: str, cart: Collection[str], baskets: float, now: datetime
 ) -> tuple[float, float, float, Association | None]:
     """Own purchases, similar shoppers, standing at the shelf, and what in the cart calls for it.
 
@@ -129,7 +139,7 @@ def _gains(
     if share is not None:
         alike = max(-MAX_ALIKE, min(MAX_ALIKE, profile.alike.get(category, 0.0)))
         expected = log_odds(share) + alike
-        own = basket_share(profile.habits.get(category), profile.baskets, share_of(expected), now)
+        own = share_with(profile.habits.get(category), baskets, share_of(expected), now)
         bought = max(MIN_BOUGHT, min(MAX_BOUGHT, log_odds(own) - expected))
     dwelt = profile.dwelt.get(category)
     if dwelt is not None:
