@@ -191,15 +191,16 @@ def _decision(i: int, now: datetime) -> dict[str, Any]:
     return {
         "id": f"decision-{i}", "visit_id": f"visit-{i}", "shopper_id": f"shopper-{i}",
         "zone_id": ZONE, "outcome": "send", "campaign_id": f"campaign-{i % CAMPAIGNS}",
-        "ghost": False, "reasons": [], "weighed": [], "seen": {}, "heard_at": now, "at": now,
-        "erase_after": now + timedelta(days=1),
+        "ghost": False, "reasons": [], "weighed": [], "seen": {}, "nth": 0, "heard_at": now,
+        "at": now, "erase_after": now + timedelta(days=1),
     }  # fmt: skip
 
 
 def _send(i: int, now: datetime) -> dict[str, Any]:
     return {
         "decision_id": f"decision-{i}", "shopper_id": f"shopper-{i}", "visit_id": f"visit-{i}",
-        "campaign_id": f"campaign-{i % CAMPAIGNS}", "at": now,
+        "campaign_id": f"campaign-{i % CAMPAIGNS}", "zone_id": ZONE, "store_id": STORE,
+        "channel": "push", "categories": [], "is_promotion": True, "at": now,
     }  # fmt: skip
 
 
