@@ -9,7 +9,7 @@ from offers.pressure import LOOKS_BACK, Cap, Policy, Scope
 
 # DESIGN 7: two or more messages a visit drive people to delete the app.
 RISKY_A_VISIT: Final = 2
-# One of seven without any offer: it costs more than the figure that comes of it is worth.
+# The most that is usual (Braze lets a global control group be 1 to 15 of 100).
 LARGE_HOLD_OUT: Final = 0.15
 # Hardly a visit is longer, so that a cap over this time is a cap on the visit too.
 LONGEST_VISIT: Final = timedelta(hours=12)

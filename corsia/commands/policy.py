@@ -24,6 +24,7 @@ from offers.pressure import DEFAULT_POLICY, Policy
 
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 MAX_NAME: Final = 64  # as the table has it
+_LAST: Final = 2**63 - 1  # that a database can count to
 _DEFAULT: Final = f"policy {pressure.UNWRITTEN}, the default"
 
 
@@ -44,8 +45,8 @@ def policy() -> None:
     """
 
 
-@policy.command()
-@click.argument("number", type=int, required=False)
+@policy.command(short_help="Print the policy in force, or an earlier one.")
+@click.argument("number", type=click.IntRange(0, _LAST), required=False)
 @click.option("--history", is_flag=True, help="Who saved a policy when, and what that changed.")
 def show(*, number: int | None, history: bool) -> None:
     """Print the policy in force, or that of NUMBER, as YAML that `corsia policy set` reads.
@@ -64,7 +65,7 @@ def show(*, number: int | None, history: bool) -> None:
         click.echo(uvloop.run(wanted), nl=False)
 
 
-@policy.command("set")
+@policy.command("set", short_help="Put the policy of a file in force.")
 @click.argument("file", type=_FILE)
 @people.BY
 @click.option("--dry-run", is_flag=True, help="Only say what is wrong, risky, and would change.")

@@ -86,6 +86,7 @@ def test_earlier_policies_are_listed_and_can_be_had_again(run: Run) -> None:
     assert default_again.startswith("# policy 0, the default; it is NOT in force any more.\n")
     done = run("policy", "show", "7")
     assert (done.returncode, "there is no policy 7" in done.stderr) == (1, True)
+    assert run("policy", "show", "9" * 30).returncode == 2
     assert run("policy", "show", "1", "--history").returncode == 2
 
 

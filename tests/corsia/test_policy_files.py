@@ -54,7 +54,7 @@ def test_what_is_written_reads_back_as_the_same(policy: Policy) -> None:
 
 
 @given(st.binary(max_size=80) | st.text(max_size=80).map(str.encode))
-def test_whatever_a_file_holds_is_read_or_refused(data: bytes) -> None:
+def test_whatever_else_a_file_holds_is_refused_with_a_sentence(data: bytes) -> None:
     with pytest.raises(PolicyFileError):
         parse_policy(data, "p.yaml")
 
