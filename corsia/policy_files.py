@@ -115,19 +115,14 @@ def write_policy(policy: Policy, title: Sequence[str] = ()) -> str:
 
 def cap_words(cap: Cap) -> str:
     """A cap as people say it: `at most 2 to a shopper in any 7d`."""
-    return f"at most {cap.most} {scope_words(cap)}"
-
-
-def scope_words(cap: Cap) -> str:
-    """What a cap counts, and over which time."""
-    if cap.within is not None:
-        return f"{_SCOPES[cap.scope]} in any {span_text(cap.within)}"
-    if cap.days is not None:
-        days = "a calendar day" if cap.days == 1 else f"in {cap.days} calendar days"
-        return f"{_SCOPES[cap.scope]} {days}"
-    if cap.scope in OF_A_VISIT:
-        return _SCOPES[cap.scope]
-    return f"{_SCOPES[cap.scope]} in any {span_text(LOOKS_BACK)}"
+    within = _time_of(cap)
+    if within is not None:
+        span = f" in any {span_text(within)}"
+    elif cap.days is not None:
+        span = " a calendar day" if cap.days == 1 else f" in {cap.days} calendar days"
+    else:
+        span = ""
+    return f"at most {cap.most} {_SCOPES[cap.scope]}{span}"
 
 
 def span_text(span: timedelta) -> str:
@@ -215,12 +210,17 @@ def _with_column(fault: Fault) -> str:
 
 
 def _row(cap: Cap) -> str:
-    within = cap.within
-    if within is None and cap.days is None and cap.scope not in OF_A_VISIT:
-        within = LOOKS_BACK  # the same, said
+    within = _time_of(cap)
     span = "" if within is None else f", within: {span_text(within)}"
     days = "" if cap.days is None else f", days: {cap.days}"
     return f"{{scope: {cap.scope}, most: {cap.most}{span}{days}}}"
+
+
+def _time_of(cap: Cap) -> timedelta | None:
+    """Its rolling time, also where it is left unsaid; None of a calendar's and a visit's."""
+    if cap.within is None and cap.days is None and cap.scope not in OF_A_VISIT:
+        return LOOKS_BACK
+    return cap.within
 
 
 def _number(value: float) -> str:
