@@ -44,7 +44,7 @@ SqlKind = Literal["sqlite", "postgres"]
 
 # Most pushes still arrive, and with some two hundred sends each failure is met more than once.
 PUSH_TROUBLE: Final = 0.3
-# Enough that the caps of a day and of a week are tried, by people and not by chance alone.
+# Enough that cool-downs and the week's cap are tried by people who are there.
 RETURNING: Final = 0.4
 # A lease runs out, and what is claimed then finds nobody in the store.
 SETTLED_WITHIN_S: Final = 180.0
@@ -68,9 +68,9 @@ class ChaosReport:
     """What a fault run came to.
 
     starts: how often each process was started; fell: how often it ended without having been
-    killed, which its log explains. failed_calls: what handsets asked of the API
-    and did not get in half a minute of tries. sightings_lost: spooled by gateways and never
-    consumed; a Redis that is emptied takes with it what was not read yet.
+    killed, which its log explains. failed_calls: what handsets asked of the API and did not get in
+    half a minute of tries. sightings_lost: spooled by gateways and never consumed; a Redis that is
+    emptied takes with it what was not read yet.
     """
 
     audit: Audit

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final, assert_never
 
 from sqlalchemy import select
@@ -14,6 +15,7 @@ from corsia.rehearsal import Tell
 from corsia.relay import Relay
 from corsia.stack import Stack
 from db.connect import DATABASE_ERRORS
+from db.outbox import LEASE
 from db.tables import outbox
 
 ENGINES: Final = ("engine-1", "engine-2")
@@ -23,6 +25,7 @@ FCM_DELAY_S: Final = 0.1
 # A push is made every ten seconds or so.
 AIM_WITHIN_S: Final = 30.0
 AIM_POLL_S: Final = 0.01
+FRESH: Final = timedelta(seconds=0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +137,13 @@ async def _until_sending(world: World) -> None:
     hardly ever fall between FCM's yes and the row that says so."""
     clock = world.stack.clock
     deadline_s = clock.monotonic_s() + AIM_WITHIN_S
-    leased = select(outbox.c.decision_id).where(outbox.c.state == "leased").limit(1)
     while clock.monotonic_s() < deadline_s:
+        # Not one that somebody died with.
+        fresh = outbox.c.leased_until > clock.now() + LEASE - FRESH
+        held = select(outbox.c.decision_id).where(outbox.c.state == "leased", fresh).limit(1)
         try:
             async with world.stack.database.read() as tx:
-                if await tx.scalar(leased) is not None:
+                if await tx.scalar(held) is not None:
                     break
         except DATABASE_ERRORS:
             pass  # another blow has taken it away
