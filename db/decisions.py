@@ -30,6 +30,7 @@ class StoredDecision:
     seen: dict[str, Any]
     heard_at: datetime  # of the last sighting that it rests on
     at: datetime
+    nth: int = 0  # among those that were taken at the same instant in one store
 
 
 async def store_decision(tx: AsyncConnection, decision: StoredDecision) -> None:
@@ -48,6 +49,7 @@ async def store_decision(tx: AsyncConnection, decision: StoredDecision) -> None:
             seen=decision.seen,
             heard_at=decision.heard_at,
             at=decision.at,
+            nth=decision.nth,
             erase_after=decision.at + KEPT,
         )
     )
@@ -56,7 +58,7 @@ async def store_decision(tx: AsyncConnection, decision: StoredDecision) -> None:
 async def load_decision(tx: AsyncConnection, decision_id: str) -> StoredDecision | None:
     """One decision; None when there is none of that id."""
     row = (await tx.execute(select(decisions).where(decisions.c.id == decision_id))).one_or_none()
-    return None if row is None else _decision(row)
+    return None if row is None else decision_of(row)
 
 
 async def decisions_of(
@@ -69,7 +71,7 @@ async def decisions_of(
         .order_by(decisions.c.at.desc())
         .limit(most)
     )
-    return [_decision(row) for row in rows]
+    return [decision_of(row) for row in rows]
 
 
 async def decisions_between(
@@ -83,7 +85,7 @@ async def decisions_between(
         )
         .order_by(decisions.c.at)
     )
-    return [_decision(row) for row in rows]
+    return [decision_of(row) for row in rows]
 
 
 async def store_send(tx: AsyncConnection, sent: Message, shopper_id: str) -> bool:
@@ -122,7 +124,8 @@ async def release_send(tx: AsyncConnection, decision_id: str, at: datetime) -> M
     return message_of(row)
 
 
-def _decision(row: Any) -> StoredDecision:
+def decision_of(row: Any) -> StoredDecision:
+    """A row of `decisions` as a value."""
     return StoredDecision(
         row.id,
         row.visit_id,
@@ -136,6 +139,7 @@ def _decision(row: Any) -> StoredDecision:
         row.seen,
         row.heard_at,
         row.at,
+        row.nth,
     )
 
 

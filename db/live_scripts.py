@@ -12,7 +12,8 @@ redis.call('EXPIRE', KEYS[2], ARGV[6])
 return 1
 """
 # KEYS: messages, released. ARGV: member, now_us, from_us, expire_s, caps, then member and us of
-# each send that SQL knows. A member is JSON: [id, campaign, visit, zone, store, channel, [categories]].
+# each send that SQL knows.
+# A member is JSON: [id, campaign, visit, zone, store, channel, [categories]].
 # caps is JSON: a list of [since_us, most, [[field, values], ...]]; a member counts that has in each
 # field named, by its number, one of the values.
 # Answers 1 when reserved.

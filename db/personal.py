@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.learnt_tables import profiles, stated
 from db.pressure_tables import own_caps
+from db.survey_tables import survey_taps, survey_walks
 from db.tables import (
     browsing,
     consents,
@@ -20,8 +21,6 @@ from db.tables import (
     refresh_tokens,
     sends,
     shoppers,
-    survey_taps,
-    survey_walks,
     visits,
     zone_visits,
 )

@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from beacons.survey import Survey, SurveyPoint
 from beacons.survey_walk import Tap, TapKind
 from db.connect import insert_once
-from db.tables import stores, survey_taps, survey_walks, surveys
+from db.survey_tables import survey_taps, survey_walks, surveys
+from db.tables import stores
 
 log = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ from db.decisions import StoredDecision
 from db.ids import new_id
 from db.live import Live
 from db.visits import Visit
+from engine.known import Remembering
 from engine.plan import EnginePlan
 from engine.situation import Shelf, moment_of, person, situation_of
 from offers.assignment import Arm
@@ -58,16 +59,19 @@ async def decide_here(
     dwelling: Dwelling,
     now: datetime,
     shelf: Shelf,
+    remembering: Remembering,
     reserved: list[Reserved],
     accepted_at: datetime | None = None,
+    nth: int = 0,
 ) -> Taken | None:
     """Decide for one shopper in one zone, and store it; None when the shopper is unknown by now.
 
-    accepted_at: when the API took in the last sighting that it rests on.
+    accepted_at: when the API took in the last sighting that it rests on. nth: among the decisions
+    that the store takes now.
     Everything is written in `tx`; the caps are reserved in Redis before, and noted in `reserved`.
     A reservation that is never given back forbids rather than allows: caps fail closed.
     """
-    found = await person(tx, visit, now)
+    found = await person(tx, visit, now, remembering)
     if found is None:
         return None
     who, targets = found
@@ -75,7 +79,7 @@ async def decide_here(
     zone, decision_id = plan.zones[dwelling.zone_id], new_id()
 
     def situated() -> Situation:
-        return situation_of(who, moment, zone.tags, shelf, now, plan.local(now), decision_id)
+        return situation_of(who, moment, zone.tags, shelf, now, plan.local(now))
 
     situation = situated()
     taken = decide(situation)
@@ -92,7 +96,10 @@ async def decide_here(
         reserved.append(Reserved(visit.shopper_id, wanted))
         # The budget is one conditional UPDATE, so it holds across all stores.
         if await campaigns.spend(tx, taken.campaign, moment.store_id):
+            # Known to the next decision of this turn; taken back with the reservation.
+            shelf.catalogue.sent(campaign_id)
             break
+        reserved.pop()
         await live.release(visit.shopper_id, wanted)
         why = await _why_unspent(tx, campaign_id, moment.store_id)
         if why is not Reason.BUDGET_SPENT:
@@ -106,7 +113,7 @@ async def decide_here(
         taken = _lost(taken, Reason.CAP_RACE) if isinstance(taken, Send) else taken
     stored = _stored(decision_id, visit, dwelling, situation, taken)
     seen = {**stored.seen, "policy": shelf.policy_id, "accepted_at_s": _s(accepted_at)}
-    await decisions.store_decision(tx, replace(stored, seen=seen))
+    await decisions.store_decision(tx, replace(stored, seen=seen, nth=nth))
     if not isinstance(taken, Send):
         return Taken(decision_id)
     await decisions.store_send(tx, wanted, visit.shopper_id)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from config.clock import Clock
 from db import campaigns, pressure, salts, stops
 from db.connect import Database
+from engine.known import Remembering
 from engine.situation import Shelf
 from offers.catalogue import Catalogue
 from offers.pressure import DEFAULT_POLICY
@@ -27,10 +28,14 @@ REFRESH_WITHIN_S: Final = 3.0
 
 
 class LiveCampaigns:
-    """What may be sent, for all stores of a process. shelf: as of the last `refresh`."""
+    """What may be sent, for all stores of a process.
+
+    shelf: as of the last `refresh`. remembering: what is known of shoppers, asked for one by one.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self.shelf = Shelf(Catalogue(()), Stops(), DEFAULT_POLICY, pressure.UNWRITTEN, None)
+        self.remembering = Remembering()
         self._clock = clock
         self._version: int | None = None
         self._sends_at_s = 0.0

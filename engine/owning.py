@@ -101,7 +101,7 @@ async def write_news(store: StoreEngine, database: Database, live: Live, now: da
     except (RedisError, *DATABASE_ERRORS):
         await store.undo(live)
         raise
-    store.wrote(taken)
+    store.wrote()
     if any(one.sent for one in taken):
         await live.wake_push()
 

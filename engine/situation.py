@@ -14,12 +14,13 @@ from beacons.zone_events import Dwelling
 from db import browsing, consents, handsets, pressure, visits
 from db.handsets import PushTarget
 from db.visits import Visit
+from engine.known import Remembering
 from engine.plan import EnginePlan, Local
 from offers.assignment import Salts
 from offers.audience_fields import BROWSING_BACK, Facts
 from offers.audience_keys import keys_of
 from offers.catalogue import Catalogue
-from offers.known import NOTHING_KNOWN, Known
+from offers.known import Known
 from offers.pressure import Policy, Pressure
 from offers.situation import READ_IN_S, Browsed, Moment, ShopperView, Situation
 from offers.stops import Stops
@@ -51,7 +52,7 @@ class Person:
 
 
 async def person(
-    tx: AsyncConnection, visit: Visit, now: datetime
+    tx: AsyncConnection, visit: Visit, now: datetime, remembering: Remembering
 ) -> tuple[Person, list[PushTarget]] | None:
     """The shopper of a visit, and where their handsets are reached; None when unknown by now."""
     handset = await handsets.load_handset(tx, visit.handset_id)
@@ -64,7 +65,8 @@ async def person(
         country=handset.country, locale=handset.locale, platforms=frozenset({handset.platform})
     )
     pushed = await pressure.pressure_on(tx, visit.shopper_id, visit.visit_id, now)
-    return await profiled(tx, view, facts, pushed, visit, now), targets
+    who = await profiled(tx, view, facts, pushed, visit.entered_at, now, remembering)
+    return who, targets
 
 
 async def profiled(
@@ -72,14 +74,20 @@ async def profiled(
     view: ShopperView,
     facts: Facts,
     pushed: Pressure,
-    visit: Visit,
+    entered_at: datetime,
     now: datetime,
+    remembering: Remembering,
 ) -> Person:
-    """With what may be looked up of the shopper by their consent. facts: without it."""
-    if Purpose.PROFILING not in view.consents:
-        return Person(view, facts, (), NOTHING_KNOWN, pushed)
+    """With what may be looked up of the shopper by their consent.
+
+    facts: without it. entered_at: when the visit began.
+    """
+    may_profile = Purpose.PROFILING in view.consents
+    known = await remembering.known_of(tx, view.shopper_id, now, may_profile=may_profile)
+    if not may_profile:
+        return Person(view, facts, (), known, pushed)
     since = now - BROWSING_BACK
-    before = await visits.visits_before(tx, view.shopper_id, visit.entered_at)
+    before = await visits.visits_before(tx, view.shopper_id, entered_at)
     facts = replace(
         facts,
         visits=before.days + 1,
@@ -87,7 +95,7 @@ async def profiled(
         browsing=await browsing.last_looks(tx, view.shopper_id, since, now),
     )
     looks = await browsing.recent(tx, view.shopper_id, since, now)
-    return Person(view, facts, looks, NOTHING_KNOWN, pushed)
+    return Person(view, facts, looks, known, pushed)
 
 
 def moment_of(plan: EnginePlan, visit: Visit, dwelling: Dwelling, now: datetime) -> Moment:
@@ -113,9 +121,8 @@ def situation_of(
     shelf: Shelf,
     now: datetime,
     on_the_wall: Local,
-    decision_id: str,
 ) -> Situation:
-    """All that the decision of that id depends on.
+    """All that the decision depends on.
 
     tags: those of the zone. Raises NoSaltYet when the salts begin later.
     """
@@ -134,11 +141,13 @@ def situation_of(
         is_holiday=on_the_wall.is_holiday,
         control_salt=shelf.salts.at(now),
         known=who.known,
-        chance=chance_of(decision_id),
+        chance=_chance(moment),
     )
 
 
-def chance_of(decision_id: str) -> int:
-    """The seed of a decision's chance: told again from its id."""
-    digest = blake2b(decision_id.encode(), digest_size=_CHANCE_OCTETS).digest()
+def _chance(moment: Moment) -> int:
+    """The same for a whole visit to a zone. Were it drawn anew each second, whoever is in the
+    control group of the campaign that won would get the runner-up a second later."""
+    stay = f"{moment.visit_id}|{moment.zone_id}"
+    digest = blake2b(stay.encode(), digest_size=_CHANCE_OCTETS).digest()
     return int.from_bytes(digest, "big")

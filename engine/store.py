@@ -173,18 +173,15 @@ class StoreEngine:
             )  # fmt: skip
         taken: list[Taken] = []
         for event in self._unwritten:
-            decided = await self._write_event(tx, live, event, now)
+            decided = await self._write_event(tx, live, event, now, len(taken))
             if decided is not None:
                 taken.append(decided)
         await self._note_heard(tx)
         await self.canaries.write(tx, self.store_id, now)
         return taken
 
-    def wrote(self, taken: Sequence[Taken]) -> None:
-        """The transaction of `write` is through. taken: what it answered."""
-        for one in taken:
-            if one.sent is not None:
-                self.campaigns.shelf.catalogue.sent(one.sent)
+    def wrote(self) -> None:
+        """The transaction of `write` is through."""
         self._visits = self._draft
         self.canaries.wrote()
         self._reserved.clear()
@@ -194,6 +191,7 @@ class StoreEngine:
     async def undo(self, live: Live) -> None:
         """The transaction of `write` failed: what it reserved counts no longer."""
         for reserved in self._reserved:
+            self.campaigns.shelf.catalogue.unsent(reserved.sent.campaign_id)
             await live.release(reserved.shopper_id, reserved.sent)
         self._reserved.clear()
 
@@ -221,7 +219,7 @@ class StoreEngine:
                 self._draft[device] = replace(visit, last_heard_at=heard_at)
 
     async def _write_event(
-        self, tx: AsyncConnection, live: Live, event: ZoneEvent, now: datetime
+        self, tx: AsyncConnection, live: Live, event: ZoneEvent, now: datetime, nth: int
     ) -> Taken | None:
         at = datetime.fromtimestamp(event.at_s, UTC)
         if isinstance(event, Left | Gone) and event.device not in self._draft:
@@ -246,8 +244,9 @@ class StoreEngine:
                     return None
                 accepted_s = self._intake.accepted.last_s(event.device, event.at_s)
                 return await decide_here(
-                    tx, live, self.plan, visit, event, now, self.campaigns.shelf, self._reserved,
-                    None if accepted_s is None else datetime.fromtimestamp(accepted_s, UTC),
+                    tx, live, self.plan, visit, event, now, self.campaigns.shelf,
+                    self.campaigns.remembering, self._reserved,
+                    None if accepted_s is None else datetime.fromtimestamp(accepted_s, UTC), nth,
                 )  # fmt: skip
             case Left():
                 await visits.leave_zones(tx, visit.visit_id, at)

@@ -82,10 +82,11 @@ class Catalogue:
     def sent(self, campaign_id: str) -> None:
         """One more of this campaign has been sent; its budget is one smaller. No matter when it is
         not in the catalogue any more."""
-        number = self._number.get(campaign_id)
-        if number is not None:
-            known = self._candidates[number]
-            self._candidates[number] = replace(known, sends=known.sends + 1)
+        self._add(campaign_id, 1)
+
+    def unsent(self, campaign_id: str) -> None:
+        """One of this campaign that was called sent was not."""
+        self._add(campaign_id, -1)
 
     def sends_are(self, sends: Mapping[str, int]) -> None:
         """So much has been sent, by campaign; of others what was known stays."""
@@ -102,6 +103,12 @@ class Catalogue:
         number = self._number.get(campaign_id)
         if number is not None:
             self._candidates[number] = replace(self._candidates[number], is_spent=True)
+
+    def _add(self, campaign_id: str, sends: int) -> None:
+        number = self._number.get(campaign_id)
+        if number is not None:
+            known = self._candidates[number]
+            self._candidates[number] = replace(known, sends=max(0, known.sends + sends))
 
     def _stacked(self, store_id: str, zone_id: str, tags: AbstractSet[str]) -> _Shelf:
         here = set(self._in_zone.get(zone_id, ()))

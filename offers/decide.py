@@ -5,6 +5,7 @@ from typing import Final
 
 from offers.campaign import Campaign, Tier
 from offers.filters import reasons_against, reasons_for_restraint, reasons_for_silence
+from offers.learning import drawn, rivals_max
 from offers.pressure import is_promotion
 from offers.relevance import RELEVANCE_THRESHOLD_CENTS, Fitting
 from offers.situation import Candidate, Decision, Hold, Reason, Send, Situation, Weighed
@@ -22,7 +23,8 @@ _Judged = tuple[Campaign, float, tuple[Reason, ...]]
 def decide(situation: Situation) -> Decision:
     """Send the best candidate that nothing forbids, or hold with every reason.
 
-    Candidates are ranked by tier, then score, then id: ties fall the same way everywhere. `weighed`
+    Candidates are ranked by tier, then score, then id: ties fall the same way everywhere. Between
+    the best promotions of a tier that may be sent the draw decides (`offers.learning`). `weighed`
     holds the winner and the best-placed others, WEIGHED_MAX in all.
     """
     if not situation.candidates:
@@ -33,12 +35,17 @@ def decide(situation: Situation) -> Decision:
     is_restrained = not _EXPERIMENT.issuperset(restraint)
     fitting = Fitting(situation, situation.known)
     judged: list[_Judged] = []
-    winner: int | None = None
+    # Those that may be sent, of one tier; among promotions the draw decides.
+    rivals: list[int] = []
+    rivals_tier: Tier | None = None
+    most = rivals_max(situation.chance)
     # A ghost takes its place in the ranking as if it were sent: the control group of a campaign
     # that would have won here gets silence, not the runner-up.
     for tier, cost, _campaign_id, candidate in _ranked(situation.candidates, fitting):
         is_promoting = is_promotion(tier)
-        may_win = winner is None and not silence and not (is_promoting and is_restrained)
+        may_win = not silence and not (is_promoting and is_restrained)
+        if rivals:
+            may_win = is_promoting and tier is rivals_tier and (most is None or len(rivals) < most)
         if not may_win and len(judged) >= WEIGHED_MAX:
             break
         against = silence + (restraint if is_promoting else ())
@@ -46,8 +53,12 @@ def decide(situation: Situation) -> Decision:
         if -cost < RELEVANCE_THRESHOLD_CENTS:
             against = (*against, Reason.BELOW_RELEVANCE)
         if may_win and _EXPERIMENT.issuperset(against):
-            winner = len(judged)
+            rivals.append(len(judged))
+            rivals_tier = tier
         judged.append((candidate.campaign, -cost, against))
+    # Whoever is in a control group is drawn for like anybody else.
+    drawn_from = [fitting.rival(judged[place][0]) for place in rivals]
+    winner = rivals[drawn(drawn_from, situation.chance)] if rivals else None
     told = _told(judged, winner, fitting)
     if winner is None:
         return Hold(told[0].against, told)
@@ -62,9 +73,13 @@ def _ranked(
 ) -> list[tuple[Tier, float, str, Candidate]]:
     """Tier, expected loss in cents, id, candidate; the best first. Ids differ, so that no two
     candidates are ever compared."""
-    cents = fitting.expected_cents
+    given = list(candidates)
+    cents = fitting.all_expected_cents([c.campaign for c in given])
     return sorted(
-        [(c.campaign.tier, -cents(c.campaign), c.campaign.campaign_id, c) for c in candidates]
+        [
+            (c.campaign.tier, -worth, c.campaign.campaign_id, c)
+            for c, worth in zip(given, cents, strict=True)
+        ]
     )
 
 
@@ -79,6 +94,13 @@ def _told(judged: list[_Judged], winner: int | None, fitting: Fitting) -> tuple[
         if winner is not None and place != winner and not against:
             against = (Reason.OUTRANKED,)
         told.append(
-            Weighed(campaign.campaign_id, cents, against, fitting.because(campaign), campaign.tier)
+            Weighed(
+                campaign.campaign_id,
+                cents,
+                against,
+                fitting.because(campaign),
+                campaign.tier,
+                fitting.context(campaign),
+            )
         )
     return tuple(told)

@@ -137,6 +137,7 @@ class Weighed:
     against: tuple[Reason, ...]
     relevance: tuple[str, ...]  # why it fits, in words a shopper can read
     tier: Tier
+    context: str = ""  # in which it is learnt: offers.learning.Warmth
 
 
 @dataclass(frozen=True, slots=True)

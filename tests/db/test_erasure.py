@@ -29,6 +29,7 @@ from db.profiles import Made
 from db.purchases import ReceiptLine, TillReceipt, add_receipt, member_code
 from db.receipts import Receipt
 from db.schema import metadata
+from db.survey_tables import surveys as surveys_table
 from db.surveys import OpenWalk
 from db.tables import (
     browsing as browsing_table,
@@ -48,9 +49,6 @@ from db.tables import (
 )
 from db.tables import (
     consents as consents_table,
-)
-from db.tables import (
-    surveys as surveys_table,
 )
 from db.worth_tables import campaign_worth, control_salts, tills, trials, worth_days
 from offers.fading import Tally

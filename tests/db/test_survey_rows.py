@@ -11,8 +11,8 @@ from config.clock import VirtualClock
 from db import surveys
 from db.connect import Database
 from db.personal import erase_due
+from db.survey_tables import surveys as survey_rows
 from db.surveys import OPEN_FOR, OpenWalk, StoredSurveyError
-from db.tables import surveys as survey_rows
 from tests.db.rows import STORE, a_person, a_store
 
 POINTS = (

@@ -12,7 +12,7 @@ from db import browsing, campaigns, stops
 from db.browsing import BrowsingEvent
 from db.tables import decisions
 from engine.live_campaigns import SENDS_EVERY_S, LiveCampaigns
-from offers.campaign import Offer, Status
+from offers.campaign import Status, Tier
 from offers.stops import Scope
 from shoppers.consent import Purpose
 from tests.engine.shop import IN_A, Shop, for_aisle_a
@@ -123,8 +123,9 @@ async def test_a_kill_switch_silences_the_next_decision_and_says_so(shop: Shop) 
 
 
 async def test_an_audience_is_asked_of_what_the_handset_told(shop: Shop) -> None:
-    here = for_aisle_a("here", audience="country IT and platform android and visits <= 1")
-    away = for_aisle_a("away", audience="locale de or visits > 1")
+    audience = "country IT and platform android and visits <= 1"
+    here = for_aisle_a("here", audience=audience, tier=Tier.PERSONAL)
+    away = for_aisle_a("away", audience="locale de or visits > 1", tier=Tier.PERSONAL)
     await shop.open(here, away)
     await shop.spend(30, {await shop.phone(): IN_A})
     async with shop.database.read() as tx:
@@ -148,8 +149,8 @@ async def test_a_paused_campaign_is_not_sent_by_a_late_engine(shop: Shop) -> Non
 
 
 async def test_a_budget_that_others_spent_makes_room_for_the_next_best(shop: Shop) -> None:
-    best = for_aisle_a("best", budget_sends=1, offer=Offer("A", "B", margin_cents=900))
-    await shop.open(best, for_aisle_a("next"))
+    best = for_aisle_a("best", budget_sends=1, tier=Tier.SERVICE)
+    await shop.open(best, for_aisle_a("next", tier=Tier.PERSONAL))
     phone = await shop.phone()
     await shop.engine.campaigns.refresh(shop.database)
     async with shop.database.begin() as tx:

@@ -1,5 +1,6 @@
 """The decision: tiers, scores, ties, ghost moments; and what holds for every situation."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
@@ -69,13 +70,34 @@ def test_a_tier_beats_any_score() -> None:
 
 def test_a_tie_falls_the_same_way_whatever_the_order() -> None:
     campaigns = [a_campaign(name) for name in ("c", "a", "d", "b")]
+    drawn = decide(a_situation(*campaigns))
+    assert isinstance(drawn, Send)
+    first = drawn.campaign.campaign_id
     for seed in range(10):
         Random(seed).shuffle(campaigns)
 
         decision = decide(a_situation(*campaigns))
 
         assert isinstance(decision, Send)
-        assert [one.campaign_id for one in decision.weighed] == ["a", "b", "c", "d"]
+        told = [one.campaign_id for one in decision.weighed]
+        assert told == [first, *(name for name in "abcd" if name != first)]
+
+
+def test_the_draw_falls_by_the_chance_alone_and_between_promotions_of_a_tier() -> None:
+    rivals = [a_campaign(name, tier=Tier.PERSONAL) for name in "ab"]
+    worse = a_campaign("generic", offer=RICH)
+    wins: Counter[str] = Counter()
+    for number in range(200):
+        situation = a_situation(*rivals, worse, chance=Random(number).getrandbits(64))
+        decision = decide(situation)
+        assert decision == decide(situation)
+        assert isinstance(decision, Send)
+        wins[decision.campaign.campaign_id] += 1
+
+    assert wins.keys() <= {"a", "b", "generic"}
+    assert min(wins["a"], wins["b"]) > 60
+    # The floor share alone, in which whatever may be sent is sent.
+    assert wins["generic"] < 15
 
 
 def test_what_is_forbidden_makes_room_for_the_next() -> None:

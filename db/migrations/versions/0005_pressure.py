@@ -60,13 +60,20 @@ def upgrade() -> None:
         ):
             sends.alter_column(name, existing_type=kind, nullable=False, server_default=None)
 
-
+    with op.batch_alter_table("decisions") as decisions:
+        decisions.add_column(sa.Column("nth", sa.Integer(), nullable=False, server_default="0"))
+        decisions.create_index("ix_decisions_in_time", ["at", "nth", "id"])
+    with op.batch_alter_table("decisions") as decisions:
+        decisions.alter_column("nth", existing_type=sa.Integer(), server_default=None)
     # Control groups are dealt by the operator's salt from 0008 on, one for all stores.
     with op.batch_alter_table("stores") as stores:
         stores.drop_column("control_salt")
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("decisions") as decisions:
+        decisions.drop_index("ix_decisions_in_time")
+        decisions.drop_column("nth")
     with op.batch_alter_table("stores") as stores:
         stores.add_column(
             sa.Column("control_salt", sa.String(length=64), nullable=False, server_default="")
