@@ -30,8 +30,9 @@ from redis.exceptions import ResponseError
 
 from beacons.sighting import Batch, encode_batch
 from db import live_scripts
+from db.live_members import member, reservation, us
 from db.redis_client import open_redis, together
-from offers.pressure import LOOKS_BACK, Cap, Message, Scope
+from offers.pressure import LOOKS_BACK, Cap, Message
 
 GROUP: Final = "engine"
 # 12 gateways at one batch a second: over two hours of a store whose engine is away.
@@ -77,7 +78,6 @@ class Live:
         self.redis = redis
         self._append = redis.register_script(live_scripts.APPEND)
         self._reserve = redis.register_script(live_scripts.RESERVE)
-        self._release = redis.register_script(live_scripts.RELEASE)
         self._lease = redis.register_script(live_scripts.LEASE)
         self._release_lease = redis.register_script(live_scripts.RELEASE_LEASE)
         self._keep_checkpoint = redis.register_script(live_scripts.KEEP_CHECKPOINT)
@@ -194,21 +194,25 @@ class Live:
         known: what SQL has of LOOKS_BACK, so that a lost Redis forbids as much as a kept one.
         local: now, with the time zone that calendar days are of.
         """
-        asked = [[_us(cap.since(local)), cap.most, _counted(cap.scope, wanted)] for cap in caps]
-        arguments: list[str | bytes | int] = [
-            _member(wanted),
-            _us(wanted.at),
-            _us(wanted.at - LOOKS_BACK),
-            MESSAGES_EXPIRE_S,
-            msgspec.json.encode(asked),
+        arguments = [
+            *reservation(wanted, caps, local, LOOKS_BACK, MESSAGES_EXPIRE_S),
+            *(part for sent in known for part in (member(sent), us(sent.at))),
         ]
-        for sent in known:
-            arguments += [_member(sent), _us(sent.at)]
         return bool(await self._reserve(keys=_pressure(shopper_id), args=arguments))
 
     async def release(self, shopper_id: str, sent: Message) -> None:
         """The message came to nothing: it no longer counts."""
-        await self._release(keys=_pressure(shopper_id), args=[_member(sent), RELEASED_EXPIRE_S])
+        await self.release_all([(shopper_id, sent)])
+
+    async def release_all(self, given_back: Sequence[tuple[str, Message]]) -> None:
+        """The same for many, in one go. given_back: shopper and message."""
+        async with together(self.redis) as pipe:
+            for shopper_id, sent in given_back:
+                messages, released = _pressure(shopper_id)
+                # First of all, so that nobody takes it again in between.
+                pipe.sadd(released, member(sent))
+                pipe.expire(released, RELEASED_EXPIRE_S)
+                pipe.zrem(messages, member(sent))
 
     async def forget_shopper(self, shopper_id: str) -> None:
         """Delete what Redis holds about a shopper."""
@@ -270,9 +274,14 @@ class Live:
     # --- counters and wake-ups ----------------------------------------------------------------
     async def count(self, store_id: str, counted: Mapping[str, int]) -> None:
         """Add to what the engine counted of a store's stream."""
+        await self.count_all({store_id: counted})
+
+    async def count_all(self, counted: Mapping[str, Mapping[str, int]]) -> None:
+        """The same for many stores, in one go."""
         async with together(self.redis) as pipe:
-            for name, number in counted.items():
-                pipe.hincrby(f"{{store:{store_id}}}:counts", name, number)
+            for store_id, of_store in counted.items():
+                for name, number in of_store.items():
+                    pipe.hincrby(f"{{store:{store_id}}}:counts", name, number)
 
     async def counts(self, store_id: str) -> dict[str, int]:
         """What the engine counted of a store's stream since Redis was last emptied."""
@@ -325,54 +334,6 @@ def _owner(store_id: str) -> str:
 
 def _pressure(shopper_id: str) -> list[str]:
     return [f"{{shopper:{shopper_id}}}:messages", f"{{shopper:{shopper_id}}}:released"]
-
-
-# Where in a member what a scope goes by has its place, as Lua counts.
-_CAMPAIGN, _VISIT, _ZONE, _STORE, _CHANNEL, _CATEGORIES = range(2, 8)
-
-
-def _member(sent: Message) -> bytes:
-    """The same bytes for the same message, whoever writes it."""
-    fields = (
-        sent.message_id,
-        sent.campaign_id,
-        sent.visit_id or "",
-        sent.zone_id or "",
-        sent.store_id or "",
-        sent.channel,
-        sorted(sent.categories),
-    )
-    return msgspec.json.encode(fields)
-
-
-def _counted(scope: Scope, wanted: Message) -> list[tuple[int, list[str]]]:
-    """What a member must have to count in a scope, as RESERVE takes it; see `pressure.counts`.
-
-    A message without a visit shares none with any other: nothing that is never stored is asked for.
-    """
-    match scope:
-        case Scope.SHOPPER:
-            return []
-        case Scope.VISIT:
-            return [(_VISIT, _known(wanted.visit_id))]
-        case Scope.ZONE_VISIT:
-            return [(_VISIT, _known(wanted.visit_id)), (_ZONE, [wanted.zone_id or ""])]
-        case Scope.CAMPAIGN:
-            return [(_CAMPAIGN, [wanted.campaign_id])]
-        case Scope.CATEGORY:
-            return [(_CATEGORIES, sorted(wanted.categories))]
-        case Scope.CHANNEL:
-            return [(_CHANNEL, [wanted.channel])]
-        case Scope.STORE:
-            return [(_STORE, _known(wanted.store_id))]
-
-
-def _known(value: str | None) -> list[str]:
-    return [] if value is None else [value]
-
-
-def _us(at: datetime) -> int:
-    return int(at.timestamp()) * 1_000_000 + at.microsecond
 
 
 def _ms(at: datetime) -> int:

@@ -55,12 +55,6 @@ redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
 redis.call('EXPIRE', KEYS[1], ARGV[4])
 return 1
 """
-# KEYS: messages, released. ARGV: member, RELEASED_EXPIRE_S.
-RELEASE: Final = """
-redis.call('ZREM', KEYS[1], ARGV[1])
-redis.call('SADD', KEYS[2], ARGV[1])
-redis.call('EXPIRE', KEYS[2], ARGV[2])
-"""
 # KEYS: owner. ARGV: who, lease_ms. Takes or renews the lease; 1 when it is ours.
 LEASE: Final = """
 local owner = redis.call('GET', KEYS[1])

@@ -13,7 +13,7 @@ policies: Final = Table(
     metadata,
     Column("id", BigId, primary_key=True, autoincrement=True),
     Column("at", UtcDateTime, nullable=False),
-    Column("by", String(64), nullable=False),
+    Column("by", String(120), nullable=False),
     # offers.pressure.Policy
     Column("document", JSON, nullable=False),
 )

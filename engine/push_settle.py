@@ -123,10 +123,8 @@ async def settle(ended: Sequence[Ended], database: Database, live: Live, now: da
             await campaigns.give_back(tx, campaign_id)
         await _retire(tx, ended, now)
     try:
-        for shopper_id, sent in released:
-            await live.release(shopper_id, sent)
-        for store_id, counted in _counted(ended).items():
-            await live.count(store_id, counted)
+        await live.release_all(released)
+        await live.count_all(_counted(ended))
     except RedisError as error:
         # What was not given back counts against a shopper's caps for a while: the safe side.
         log.warning("redis not told of pushes", extra={"why": type(error).__name__})

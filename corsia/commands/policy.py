@@ -23,7 +23,6 @@ from db.pressure import SavedPolicy
 from offers.pressure import DEFAULT_POLICY, Policy
 
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
-MAX_NAME: Final = 64  # as the table has it
 _LAST: Final = 2**63 - 1  # that a database can count to
 _DEFAULT: Final = f"policy {pressure.UNWRITTEN}, the default"
 
@@ -80,8 +79,6 @@ def set_policy(file: Path, *, by: str, dry_run: bool) -> None:
       corsia policy show > policy.yaml     # a policy to start from
       corsia policy set policy.yaml
     """
-    if len(by) > MAX_NAME:
-        raise click.UsageError(f"--by: here a name has at most {MAX_NAME} characters")
     try:
         wanted = read_policy(file)
     except PolicyFileError as error:

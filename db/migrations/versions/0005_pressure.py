@@ -21,7 +21,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("at", db.types.UtcDateTime(timezone=True), nullable=False),
-        sa.Column("by", sa.String(length=64), nullable=False),
+        sa.Column("by", sa.String(length=120), nullable=False),
         sa.Column("document", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_policies")),
     )
