@@ -29,9 +29,14 @@ from offers.audience_fields import (
     WordField,
 )
 from offers.audience_keys import keys_of
+from offers.baskets import Association
 from offers.campaign import Campaign, Hours, Offer, Status, Tier
 from offers.catalogue import Catalogue, Live, ready
 from offers.decide import decide
+from offers.fading import Tally
+from offers.habits import Habit
+from offers.known import Known, Learnt, Profile
+from offers.learning import Learning, Tried, Warmth
 from offers.pressure import DEFAULT_POLICY, Message, Pressure
 from offers.situation import (
     Browsed,
@@ -62,6 +67,8 @@ ZONE_IDS: Final = tuple(f"zone-{n}" for n in range(ZONES))
 TAGS: Final = tuple(f"tag-{n}" for n in range(40))
 CATEGORIES: Final = tuple(f"category-{n}" for n in range(60))
 LOOKS: Final = ("viewed", "searched", "listed", "carted")
+# Shoppers share them: to know a hundred thousand apart would only fill the memory of the bench.
+PROFILES: Final = 2_000
 SEGMENTS: Final = tuple(f"segment-{n}" for n in range(30))
 
 
@@ -73,6 +80,7 @@ class Shopper:
     facts: Facts
     browsed: tuple[Browsed, ...]
     pressure: Pressure
+    known: Known
 
 
 # send or hold, and the campaign sent, or whose control group the shopper is in.
@@ -108,7 +116,9 @@ def main(campaigns: int, shoppers: int, decisions: int, seed: int) -> None:
     for zone_id in ZONE_IDS:
         catalogue.find(STORE, zone_id, tags[zone_id], ())
     catalogue_mb = rss_mb() - before_mb
-    crowd = [a_shopper(n, chance) for n in range(shoppers)]
+    learnt, learning = what_is_learnt(chance, campaigns)
+    profiles = [Known(a_profile(chance), learnt, learning) for _ in range(PROFILES)]
+    crowd = [a_shopper(n, profiles[n % PROFILES], chance) for n in range(shoppers)]
     crowd_mb = rss_mb() - before_mb - catalogue_mb
     moments = [(chance.choice(crowd), chance.choice(ZONE_IDS)) for _ in range(decisions)]
     # As the engine does once it is set up: what stays is not searched for garbage again and again.
@@ -182,6 +192,7 @@ def situation(shopper: Shopper, zone_id: str, candidates: tuple[Candidate, ...])
         local=NOW,
         is_holiday=False,
         control_salt="salt",
+        known=shopper.known,
     )
 
 
@@ -230,7 +241,45 @@ def an_audience(chance: Random) -> Audience | None:
     return chosen
 
 
-def a_shopper(n: int, chance: Random) -> Shopper:
+def what_is_learnt(chance: Random, campaigns: int) -> tuple[Learnt, Learning]:
+    """From all baskets, and from what campaigns were answered."""
+    shares = {category: chance.uniform(0.01, 0.4) for category in CATEGORIES}
+    complements = {
+        category: {
+            then: Association(category, then, 100, 0.01, 0.2, 2.0)
+            for then in chance.sample(CATEGORIES, 3)
+        }
+        for category in CATEGORIES
+    }
+    learning: Learning = {
+        f"campaign-{n}": {warmth: Tried(chance.randrange(2_000), 12) for warmth in Warmth}
+        for n in range(campaigns)
+    }
+    return Learnt(shares, complements), learning
+
+
+def a_profile(chance: Random) -> Profile:
+    """A household that buys some categories again and again."""
+    first_at = NOW - timedelta(days=300)
+
+    def lately() -> datetime:
+        return NOW - timedelta(days=chance.uniform(1, 60))
+
+    return Profile(
+        baskets=Tally(chance.uniform(3, 40), lately()),
+        habits={
+            category: Habit(first_at, chance.randint(1, 20), Tally(chance.uniform(1, 9), lately()))
+            for category in chance.sample(CATEGORIES, chance.randint(2, 20))
+        },
+        dwelt={
+            category: Tally(chance.uniform(20, 120), lately())
+            for category in chance.sample(CATEGORIES, chance.randint(0, 6))
+        },
+        alike={category: chance.uniform(-1, 1) for category in chance.sample(CATEGORIES, 30)},
+    )
+
+
+def a_shopper(n: int, known: Known, chance: Random) -> Shopper:
     """A consenting shopper with some history."""
     looks = {
         category: {chance.choice(LOOKS): NOW - timedelta(minutes=chance.randrange(4_000))}
@@ -262,6 +311,7 @@ def a_shopper(n: int, chance: Random) -> Shopper:
             for look, at in own.items()
         ),
         Pressure(tuple(a_message(n, chance) for n in range(chance.randint(0, 1)))),
+        known,
     )
 
 

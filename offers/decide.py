@@ -1,6 +1,6 @@
 """The decision: the one offer worth sending now, or every reason for silence."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from offers.campaign import Campaign, Tier
@@ -12,9 +12,9 @@ from offers.situation import Candidate, Decision, Hold, Reason, Send, Situation,
 
 # Reasons that concern an experiment rather than the shopper: without them it would have been sent.
 _EXPERIMENT: Final = frozenset({Reason.CONTROL_GROUP, Reason.HELD_OUT})
-# Of the candidates that did not win, so many are told of, the best-placed: more than any feed
-# shows, and a decision stays a few kilobytes in a store with a thousand campaigns.
-WEIGHED_MAX: Final = 20
+# So many candidates are told of, the winner and the best-placed: more than anybody reads of one
+# moment, and a decision stays a few kilobytes in a store with a thousand campaigns.
+WEIGHED_MAX: Final = 12
 
 # A campaign, what it is expected to earn in cents, and every reason against it.
 _Judged = tuple[Campaign, float, tuple[Reason, ...]]
@@ -31,31 +31,32 @@ def decide(situation: Situation) -> Decision:
         return Hold((Reason.NO_CAMPAIGN,), ())
     silence = reasons_for_silence(situation)
     restraint = reasons_for_restraint(situation)
-    # Promotions come last: from the first of them on nothing can win any more.
-    is_restrained = not _EXPERIMENT.issuperset(restraint)
     fitting = Fitting(situation, situation.known)
     judged: list[_Judged] = []
     # Those that may be sent, of one tier; among promotions the draw decides.
     rivals: list[int] = []
-    rivals_tier: Tier | None = None
     most = rivals_max(situation.chance)
     # A ghost takes its place in the ranking as if it were sent: the control group of a campaign
     # that would have won here gets silence, not the runner-up.
-    for tier, cost, _campaign_id, candidate in _ranked(situation.candidates, fitting):
+    for tier, of_tier in _by_tier(situation.candidates):
         is_promoting = is_promotion(tier)
-        may_win = not silence and not (is_promoting and is_restrained)
-        if rivals:
-            may_win = is_promoting and tier is rivals_tier and (most is None or len(rivals) < most)
-        if not may_win and len(judged) >= WEIGHED_MAX:
+        against_all = silence + (restraint if is_promoting else ())
+        is_open = not rivals and _EXPERIMENT.issuperset(against_all)
+        # Most candidates stand in the last tier; often nobody needs to know what they are worth.
+        if not is_open and len(judged) >= WEIGHED_MAX:
             break
-        against = silence + (restraint if is_promoting else ())
-        against += reasons_against(situation, candidate)
-        if -cost < RELEVANCE_THRESHOLD_CENTS:
-            against = (*against, Reason.BELOW_RELEVANCE)
-        if may_win and _EXPERIMENT.issuperset(against):
-            rivals.append(len(judged))
-            rivals_tier = tier
-        judged.append((candidate.campaign, -cost, against))
+        for cost, _campaign_id, candidate in _ranked(of_tier, fitting):
+            may_win = is_open and (
+                not rivals or (is_promoting and (most is None or len(rivals) < most))
+            )
+            if not may_win and len(judged) >= WEIGHED_MAX:
+                break
+            against = against_all + reasons_against(situation, candidate)
+            if -cost < RELEVANCE_THRESHOLD_CENTS:
+                against = (*against, Reason.BELOW_RELEVANCE)
+            if may_win and _EXPERIMENT.issuperset(against):
+                rivals.append(len(judged))
+            judged.append((candidate.campaign, -cost, against))
     # Whoever is in a control group is drawn for like anybody else.
     drawn_from = [fitting.rival(judged[place][0]) for place in rivals]
     winner = rivals[drawn(drawn_from, situation.chance)] if rivals else None
@@ -68,18 +69,23 @@ def decide(situation: Situation) -> Decision:
     return Send(campaign, told, situation.moment.residual_dwell_s)
 
 
+def _by_tier(candidates: Iterable[Candidate]) -> list[tuple[Tier, list[Candidate]]]:
+    """The candidates of each tier that has any, the first tier first."""
+    # A list by number: to look an enum up in a mapping takes a microsecond.
+    tiers: list[list[Candidate]] = [[] for _ in Tier]
+    for candidate in candidates:
+        tiers[candidate.campaign.tier].append(candidate)
+    return [(tier, tiers[tier]) for tier in Tier if tiers[tier]]
+
+
 def _ranked(
-    candidates: Iterable[Candidate], fitting: Fitting
-) -> list[tuple[Tier, float, str, Candidate]]:
-    """Tier, expected loss in cents, id, candidate; the best first. Ids differ, so that no two
-    candidates are ever compared."""
-    given = list(candidates)
-    cents = fitting.all_expected_cents([c.campaign for c in given])
+    candidates: Sequence[Candidate], fitting: Fitting
+) -> list[tuple[float, str, Candidate]]:
+    """Expected loss in cents, id, candidate; the best first. Ids differ, so that no two candidates
+    are ever compared."""
+    cents = fitting.all_expected_cents([c.campaign for c in candidates])
     return sorted(
-        [
-            (c.campaign.tier, -worth, c.campaign.campaign_id, c)
-            for c, worth in zip(given, cents, strict=True)
-        ]
+        [(-worth, c.campaign.campaign_id, c) for c, worth in zip(candidates, cents, strict=True)]
     )
 
 

@@ -142,7 +142,7 @@ def test_a_file_that_is_not_there_and_a_database_that_is_not_made_are_said(run: 
 
 
 def test_a_name_that_the_database_cannot_keep_is_refused(run: Run) -> None:
-    assert run("policy", "set", file_of(run, LATER), "--by", "a" * 65).returncode == 2
+    assert run("policy", "set", file_of(run, LATER), "--by", "a" * 121).returncode == 2
     assert run("policy", "set", file_of(run, LATER), "--by", " ").returncode == 2
 
 
