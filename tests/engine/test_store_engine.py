@@ -15,6 +15,7 @@ from db.live import WAKE
 from db.tables import campaigns, decisions, gateway_progress, outbox, sends, visits, zone_visits
 from engine.live_campaigns import LiveCampaigns
 from engine.owning import load_store_engine
+from offers.campaign import Tier
 from offers.pressure import Message
 from shoppers.consent import Grant, Purpose
 from tests.engine.shop import (
@@ -113,7 +114,7 @@ async def test_the_control_group_leaves_a_ghost_and_gets_nothing(shop: Shop) -> 
     await shop.open(for_aisle_a(control_share=1.0), for_aisle_a("runner-up", tier=3))
     phone = await shop.phone()
     async with shop.database.begin() as tx:
-        best = for_aisle_a(control_share=1.0, offer=replace(for_aisle_a().offer, margin_cents=900))
+        best = for_aisle_a(control_share=1.0, tier=Tier.PERSONAL)
         await campaign_rows.save_campaign(tx, best, shop.clock.now())
 
     await shop.spend(A_WHILE_S, {phone: IN_A})
