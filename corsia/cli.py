@@ -29,7 +29,10 @@ COMMANDS: Final[Commands] = {
     "api": ("corsia.commands.serve:api", "One process: HTTP for handsets and gateways."),
     "engine": ("corsia.commands.serve:engine", "One process: presence and decisions."),
     "push": ("corsia.commands.serve:push", "One process: the outbox to Firebase."),
-    "jobs": ("corsia.commands.serve:jobs", "One process: erasing, calibrating, learning, counting what offers earned."),
+    "jobs": (
+        "corsia.commands.serve:jobs",
+        "One process: erases, calibrates, learns, counts what offers earned.",
+    ),
 }
 
 
