@@ -39,47 +39,35 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("shopper_id", name=op.f("pk_own_caps")),
     )
+    # Nothing in a batch: on SQLite that makes a table anew, and all that hangs on it would go.
     # Sends of before were promotions on the only channel; where, their decisions and visits know.
-    op.add_column("sends", sa.Column("zone_id", sa.String(length=64)))
-    op.add_column("sends", sa.Column("store_id", sa.String(length=64)))
-    op.add_column("sends", sa.Column("channel", sa.String(length=8), server_default="push"))
-    op.add_column("sends", sa.Column("categories", sa.JSON(), server_default="[]"))
-    op.add_column("sends", sa.Column("is_promotion", sa.Boolean(), server_default=sa.true()))
+    for column in (
+        sa.Column("zone_id", sa.String(length=64), nullable=False, server_default=""),
+        sa.Column("store_id", sa.String(length=64), nullable=False, server_default=""),
+        sa.Column("channel", sa.String(length=8), nullable=False, server_default="push"),
+        sa.Column("categories", sa.JSON(), nullable=False, server_default="[]"),
+        sa.Column("is_promotion", sa.Boolean(), nullable=False, server_default=sa.true()),
+    ):
+        op.add_column("sends", column)
     op.execute(
         "update sends set"
         " zone_id = (select zone_id from decisions where decisions.id = sends.decision_id),"
         " store_id = (select store_id from visits where visits.id = sends.visit_id)"
     )
-    with op.batch_alter_table("sends") as sends:
-        sends.alter_column("zone_id", existing_type=sa.String(length=64), nullable=False)
-        sends.alter_column("store_id", existing_type=sa.String(length=64), nullable=False)
-        for name, kind in (
-            ("channel", sa.String(length=8)),
-            ("categories", sa.JSON()),
-            ("is_promotion", sa.Boolean()),
-        ):
-            sends.alter_column(name, existing_type=kind, nullable=False, server_default=None)
-
-    with op.batch_alter_table("decisions") as decisions:
-        decisions.add_column(sa.Column("nth", sa.Integer(), nullable=False, server_default="0"))
-        decisions.create_index("ix_decisions_in_time", ["at", "nth", "id"])
-    with op.batch_alter_table("decisions") as decisions:
-        decisions.alter_column("nth", existing_type=sa.Integer(), server_default=None)
+    op.add_column("decisions", sa.Column("nth", sa.Integer(), nullable=False, server_default="0"))
+    op.create_index("ix_decisions_in_time", "decisions", ["at", "nth", "id"])
     # Control groups are dealt by the operator's salt from 0008 on, one for all stores.
-    with op.batch_alter_table("stores") as stores:
-        stores.drop_column("control_salt")
+    op.drop_column("stores", "control_salt")
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("decisions") as decisions:
-        decisions.drop_index("ix_decisions_in_time")
-        decisions.drop_column("nth")
-    with op.batch_alter_table("stores") as stores:
-        stores.add_column(
-            sa.Column("control_salt", sa.String(length=64), nullable=False, server_default="")
-        )
-    with op.batch_alter_table("sends") as sends:
-        for name in ("zone_id", "store_id", "channel", "categories", "is_promotion"):
-            sends.drop_column(name)
+    op.add_column(
+        "stores",
+        sa.Column("control_salt", sa.String(length=64), nullable=False, server_default=""),
+    )
+    op.drop_index("ix_decisions_in_time", "decisions")
+    op.drop_column("decisions", "nth")
+    for name in ("is_promotion", "categories", "channel", "store_id", "zone_id"):
+        op.drop_column("sends", name)
     op.drop_table("own_caps")
     op.drop_table("policies")
