@@ -29,6 +29,7 @@ WORDS: Final[dict[Reason, str]] = {
     Reason.OUTSIDE_DATES: "the offer is not on today",
     Reason.OUTSIDE_HOURS: "the offer is not on at this hour",
     Reason.BUDGET_SPENT: "the offer's budget is spent",
+    Reason.OUT_OF_STOCK: "what it offers is out of stock",
     Reason.VISIT_CAP: "they had their push of this visit",
     Reason.WEEK_CAP: "they had enough pushes this week",
     Reason.OWN_CAP: "they allow no more pushes",

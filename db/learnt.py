@@ -75,6 +75,7 @@ async def on_shelves(tx: AsyncConnection) -> Mapping[tuple[str, str], frozenset[
     rows = await tx.execute(
         select(shelves.c.store_id, shelves.c.zone_id, products_table.c.category)
         .join(products_table, products_table.c.id == shelves.c.product_id)
+        .where(shelves.c.until.is_(None), products_table.c.until.is_(None))
         .distinct()
     )
     found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)

@@ -81,28 +81,50 @@ campaign_odds: Final = Table(
     CheckConstraint("responded >= 0 and responded <= shown", name="responded_of_shown"),
 )
 
-# What lies on which shelf: the retailer's, taken in from a file.
+# What categories are called.
 categories: Final = Table(
     "categories",
     metadata,
     own_id(),
     Column("name", String(80), nullable=False),
 )
+# What is sold and what lies on which shelf: the retailer's, taken in from files.
 products: Final = Table(
     "products",
     metadata,
     own_id(),
+    Column("since", UtcDateTime, primary_key=True, index=True),
+    Column("until", UtcDateTime, index=True),
     Column("name", String(120), nullable=False),
-    Column("category", String(64), nullable=False, index=True),
+    Column("category", String(64), nullable=False),
     Column("price_cents", Integer, nullable=False),
     Column("margin_cents", Integer, nullable=False),
     CheckConstraint("price_cents > 0", name="price_over_nothing"),
+    Index(
+        "uq_products_current",
+        "id",
+        unique=True,
+        sqlite_where=text("until is null"),
+        postgresql_where=text("until is null"),
+    ),
 )
 shelves: Final = Table(
     "shelves",
     metadata,
     part_of("store_id", "stores.id"),
-    part_of("product_id", "products.id"),
+    Column("product_id", String(64), primary_key=True),
     Column("zone_id", String(64), primary_key=True),
+    Column("since", UtcDateTime, primary_key=True),
+    Column("until", UtcDateTime, index=True),
     Column("in_stock", Boolean, nullable=False),
+    Index("ix_shelves_of_store", "store_id", "since"),
+    Index(
+        "uq_shelves_current",
+        "store_id",
+        "product_id",
+        "zone_id",
+        unique=True,
+        sqlite_where=text("until is null"),
+        postgresql_where=text("until is null"),
+    ),
 )

@@ -1,18 +1,42 @@
-"""What is known of a shopper when a decision is made: their profile from SQL, and what was learnt
-of all from memory."""
+"""What is known when a decision is made: a shopper's profile from SQL; what was learnt of all, and
+what a store sells, from memory."""
 
-from dataclasses import replace
-from datetime import datetime
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from shapely import Polygon
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db import learnt, profiles
+from beacons.store_plan import StorePlan
+from db import learnt, products, profiles, stores
+from db.products import IN_FORCE_AFTER, Shelved, Version
+from offers.goods import Goods, Product, Spot
 from offers.known import Known, Learnt
 from offers.learning import NOTHING_LEARNT, Learning
 
 # A live engine needs the newest version; a replay goes through a week of them, in order.
 _VERSIONS_KEPT: Final = 2
+# SQL is asked so often whether a store sells something else by now: what is taken in comes into
+# force later than that, so that nothing is missed.
+GOODS_EVERY: Final = timedelta(seconds=30)
+assert GOODS_EVERY < IN_FORCE_AFTER
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stocked:
+    """What a store sells from `since` to before `until`. made_of: by which versions it was read."""
+
+    since: datetime
+    until: datetime
+    made_of: tuple[datetime | None, ...]
+    goods: Goods
 
 
 class Remembering:
@@ -24,6 +48,10 @@ class Remembering:
 
     def __init__(self) -> None:
         self._versions: dict[datetime, tuple[Learnt, Learning]] = {}
+        # From when to before when products are known to be of a version.
+        self._sold = (_NEVER, _NEVER, Version(None, None))
+        self._products: tuple[datetime | None, Mapping[str, Product]] = (None, {})
+        self._stocked: dict[str, _Stocked] = {}
 
     async def known_of(
         self, tx: AsyncConnection, shopper_id: str, at: datetime, *, may_profile: bool
@@ -40,6 +68,37 @@ class Remembering:
             profile = replace(profile, stated=said)
         return Known(profile, of_all, learning)
 
+    async def is_anything_sold(self, tx: AsyncConnection, at: datetime) -> bool:
+        """Whether the retailer had told of any product by then."""
+        return (await self._sold_at(tx, at)).since is not None
+
+    async def goods_of(self, tx: AsyncConnection, store_id: str, at: datetime) -> Goods:
+        """What a store sold at that moment; its zones are those of the plan that is saved now."""
+        known = self._stocked.get(store_id)
+        if known is not None and known.since <= at < known.until:
+            return known.goods
+        sold = await self._sold_at(tx, at)
+        shelved = await products.shelves_version(tx, store_id, at)
+        made_of = (sold.since, shelved.since, await stores.changed_at(tx, store_id))
+        if known is not None and known.made_of == made_of:
+            goods = known.goods
+        else:
+            # Some tenths of a second for fifty thousand products, once an import.
+            if self._products[0] != sold.since:
+                self._products = (sold.since, await products.products_at(tx, at))
+            shelves = await products.shelves_at(tx, store_id, at)
+            goods = _goods(self._products[1], shelves, await _spots(tx, store_id))
+        until = min(_until(sold, at), _until(shelved, at))
+        self._stocked[store_id] = _Stocked(at, until, made_of, goods)
+        return goods
+
+    async def _sold_at(self, tx: AsyncConnection, at: datetime) -> Version:
+        since, until, version = self._sold
+        if not since <= at < until:
+            version = await products.products_version(tx, at)
+            self._sold = (at, _until(version, at), version)
+        return version
+
     async def _learnt(self, tx: AsyncConnection, since: datetime | None) -> tuple[Learnt, Learning]:
         if since is None:
             return Learnt(), NOTHING_LEARNT
@@ -50,3 +109,46 @@ class Remembering:
             while len(self._versions) > _VERSIONS_KEPT:
                 del self._versions[next(iter(self._versions))]
         return version
+
+
+def _until(version: Version, at: datetime) -> datetime:
+    """Until when SQL need not be asked again."""
+    again = at + GOODS_EVERY
+    return again if version.until is None else min(again, version.until)
+
+
+def _goods(
+    sold: Mapping[str, Product], shelves: Iterable[Shelved], spots: Mapping[str, Spot]
+) -> Goods:
+    places: defaultdict[str, set[str]] = defaultdict(set)
+    gone: set[str] = set()
+    for one in shelves:
+        if one.in_stock:
+            places[one.product_id].add(one.zone_id)
+        else:
+            gone.add(one.product_id)
+    return Goods(
+        products=sold,
+        places={product_id: frozenset(zones) for product_id, zones in places.items()},
+        out_of_stock=frozenset(gone - places.keys()),
+        spots=spots,
+    )
+
+
+async def _spots(tx: AsyncConnection, store_id: str) -> dict[str, Spot]:
+    """The middle of each zone; none where the stored plan cannot be read."""
+    try:
+        plan = await stores.load_store(tx, store_id)
+    except stores.StoredPlanError as error:
+        log.warning("ways unknown", extra={"store": store_id, "why": str(error)})
+        return {}
+    return {} if plan is None else _middles(plan)
+
+
+def _middles(plan: StorePlan) -> dict[str, Spot]:
+    found = {}
+    for floor in plan.floors:
+        for zone in floor.zones:
+            middle = Polygon(zone.polygon).centroid
+            found[zone.zone_id] = Spot(zone.name, floor.floor_id, middle.x, middle.y)
+    return found

@@ -3,15 +3,16 @@
 Also for a moment of the past: everything is asked for as it was at `now`.
 """
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from beacons.zone_events import Dwelling
-from db import browsing, consents, handsets, pressure, visits
+from db import bought, browsing, consents, handsets, pressure, visits, ways
 from db.handsets import PushTarget
 from db.visits import Visit
 from engine.known import Remembering
@@ -20,6 +21,8 @@ from offers.assignment import Salts
 from offers.audience_fields import BROWSING_BACK, Facts
 from offers.audience_keys import keys_of
 from offers.catalogue import Catalogue
+from offers.goods import NO_GOODS, Chosen, Goods
+from offers.interest_levels import interest_levels
 from offers.known import Known
 from offers.pressure import Policy, Pressure
 from offers.situation import READ_IN_S, Browsed, Moment, ShopperView, Situation
@@ -27,6 +30,11 @@ from offers.stops import Stops
 from shoppers.consent import Purpose
 
 _CHANCE_OCTETS: Final = 8
+# What is older has no part in what is being chosen now; as for the cart of a visit.
+CHOSEN_BACK: Final = timedelta(days=1)
+# A zone that was entered within this is not told as walked: presence may have told of it only after
+# the decision (`engine.store.DECIDE_WITHIN` at most), and a replay is to see what that saw.
+WALKED_AFTER: Final = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +50,20 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One shopper as a decision sees them, and what was sent to them."""
+    """One shopper as a decision sees them, and what was sent to them.
+
+    facts: without the interests, which fade from one moment to the next. goods: of the store that
+    they are in. entered: into which zones, and when, of the whole visit as far as it is stored.
+    """
 
     view: ShopperView
     facts: Facts
     browsed: tuple[Browsed, ...]
     known: Known
     pressure: Pressure
+    goods: Goods = NO_GOODS
+    paid_cents: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    entered: tuple[tuple[datetime, str], ...] = ()
 
 
 async def person(
@@ -84,18 +99,25 @@ async def profiled(
     """
     may_profile = Purpose.PROFILING in view.consents
     known = await remembering.known_of(tx, view.shopper_id, now, may_profile=may_profile)
+    way = None
+    if await remembering.is_anything_sold(tx, now):
+        way = await ways.way_of(tx, view.shopper_id, entered_at)
+    goods = NO_GOODS if way is None else await remembering.goods_of(tx, way.store_id, now)
     if not may_profile:
-        return Person(view, facts, (), known, pushed)
+        return Person(view, facts, (), known, pushed, goods)
     since = now - BROWSING_BACK
     before = await visits.visits_before(tx, view.shopper_id, entered_at)
+    own = await bought.purchased(tx, view.shopper_id, now)
     facts = replace(
         facts,
         visits=before.days + 1,
         days_since_visit=None if before.last_at is None else (now - before.last_at).days,
+        purchases=own.bought,
         browsing=await browsing.last_looks(tx, view.shopper_id, since, now),
     )
     looks = await browsing.recent(tx, view.shopper_id, since, now)
-    return Person(view, facts, looks, known, pushed)
+    entered = () if way is None else way.entered
+    return Person(view, facts, looks, known, pushed, goods, own.paid_cents, entered)
 
 
 def moment_of(plan: EnginePlan, visit: Visit, dwelling: Dwelling, now: datetime) -> Moment:
@@ -127,13 +149,16 @@ def situation_of(
     tags: those of the zone. Raises NoSaltYet when the salts begin later.
     """
     assert shelf.salts is not None, "drawn before the first decision"
+    facts = who.facts
+    if Purpose.PROFILING in who.view.consents:
+        facts = replace(facts, interests=interest_levels(who.browsed, who.known, now))
     return Situation(
         shopper=who.view,
-        facts=who.facts,
+        facts=facts,
         moment=moment,
         browsed=who.browsed,
         pressure=who.pressure,
-        candidates=shelf.catalogue.find(moment.store_id, moment.zone_id, tags, keys_of(who.facts)),
+        candidates=shelf.catalogue.find(moment.store_id, moment.zone_id, tags, keys_of(facts)),
         stops=shelf.stops,
         policy=shelf.policy,
         now=now,
@@ -142,7 +167,22 @@ def situation_of(
         control_salt=shelf.salts.at(now),
         known=who.known,
         chance=_chance(moment),
+        goods=who.goods,
+        chosen=_chosen(who, now),
+        out_of_stock=who.goods.out_of_stock,
     )
+
+
+def _chosen(who: Person, now: datetime) -> Chosen:
+    """What the shopper is choosing among now, and where they were."""
+    latest: dict[str, tuple[datetime, str]] = {}
+    for name, kinds in (who.facts.browsing or {}).items():
+        if name in who.goods.products:
+            last = max((at, kind) for kind, at in kinds.items())
+            if now - last[0] < CHOSEN_BACK:
+                latest[name] = last
+    walked = frozenset(zone_id for at, zone_id in who.entered if at <= now - WALKED_AFTER)
+    return Chosen({name: kind for name, (_, kind) in latest.items()}, who.paid_cents, walked)
 
 
 def _chance(moment: Moment) -> int:

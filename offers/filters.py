@@ -108,6 +108,12 @@ def budget_is_spent(_s: Situation, c: Candidate) -> bool:
     return (c.sends + 1) * campaign.offer.cost_cents > campaign.budget_cents
 
 
+def is_out_of_stock(s: Situation, c: Candidate) -> bool:
+    """Whether all that it names is known to be sold out here."""
+    named = c.campaign.offer.product_ids
+    return bool(named) and named <= s.out_of_stock
+
+
 def was_sent_this_visit(s: Situation, c: Candidate) -> bool:
     return c.campaign.campaign_id in s.pressure.campaigns_this_visit
 
@@ -139,6 +145,7 @@ CAMPAIGN_FILTERS: Final[tuple[tuple[Reason, CampaignFilter], ...]] = (
     (Reason.OUTSIDE_DATES, is_outside_dates),
     (Reason.OUTSIDE_HOURS, is_outside_hours),
     (Reason.BUDGET_SPENT, budget_is_spent),
+    (Reason.OUT_OF_STOCK, is_out_of_stock),
     (Reason.CAMPAIGN_SEEN, was_sent_this_visit),
     (Reason.CONTROL_GROUP, is_in_control_group),
 )

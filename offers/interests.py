@@ -14,7 +14,7 @@ from typing import Final
 from offers.baskets import Association, best_complement, complement_log_odds
 from offers.fading import Tally, worth
 from offers.habits import HALF_LIFE_S, share_with, words
-from offers.known import Known, Opinion, Profile
+from offers.known import Known, Learnt, Opinion, Profile
 from offers.odds import log_odds, share_of
 
 _DAY_S: Final = 86_400.0
@@ -51,7 +51,7 @@ MAX_ALIKE: Final = 1.0
 # A category the shopper named: the odds are at least twenty times those of anyone.
 WANTED_LOG_ODDS: Final = 3.0
 # Below this a sign is too weak to be given as a reason.
-_WORTH_SAYING: Final = 0.2
+WORTH_SAYING: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +110,13 @@ def category_parts(
         _part(dwelt, "this shelf may interest you"),
     ]
     if called is not None:
-        given = known.learnt.names.get(called.given, called.given)
-        parts.append(_part(complement_log_odds(called), f"it goes with {given} in your cart"))
+        parts.append(_part(complement_log_odds(called), goes_with(called, known.learnt)))
     return tuple([part for part in parts if part.log_odds])
+
+
+def goes_with(called: Association, learnt: Learnt) -> str:
+    """What in the cart calls for it, in words."""
+    return f"it goes with {learnt.names.get(called.given, called.given)} in your cart"
 
 
 def stated_on(profile: Profile, categories: Collection[str]) -> Opinion | None:
@@ -156,4 +160,4 @@ def _look_part(gains: Mapping[str, float], most: float) -> Part:
 
 
 def _part(log_odds_gain: float, because: str | None) -> Part:
-    return Part(log_odds_gain, because if log_odds_gain >= _WORTH_SAYING else None)
+    return Part(log_odds_gain, because if log_odds_gain >= WORTH_SAYING else None)

@@ -13,6 +13,8 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from offers.campaign import Campaign
+from offers.choice import categories_with, named_products, product_parts
+from offers.goods import NOTHING_CHOSEN, Product
 from offers.habits import need
 from offers.interests import (
     WANTED_LOG_ODDS,
@@ -64,9 +66,16 @@ class Leanings:
     Thousands of campaigns share some dozens of categories: each is weighed once.
     """
 
-    def __init__(self, looks: Sequence[Browsed], known: Known, now: datetime) -> None:
+    def __init__(
+        self,
+        looks: Sequence[Browsed],
+        known: Known,
+        now: datetime,
+        cart: AbstractSet[str] | None = None,
+    ) -> None:
+        """cart: the categories that may call for others; None for those that the looks tell of."""
         self._known, self._now = known, now
-        self._cart = _cart(looks, now)
+        self._cart = cart_of(looks, now) if cart is None else cart
         self._looks: defaultdict[str, list[tuple[str, datetime]]] = defaultdict(list)
         for look in looks:
             self._looks[look.category].append((look.kind, look.at))
@@ -150,13 +159,20 @@ class Fitting:
 
     def __init__(self, situation: Situation, known: Known = NOTHING_KNOWN) -> None:
         looks: Sequence[Browsed] = situation.browsed
+        self._goods, self._chosen = situation.goods, situation.chosen
+        self._here = situation.moment.zone_id
         self._profile = known.profile
         self._learning = known.learning
         if Purpose.PROFILING not in situation.shopper.consents:
             looks, known = (), Known(Profile(stated=known.profile.stated))
-        self._leanings = Leanings(looks, known, situation.now)
+            self._chosen = NOTHING_CHOSEN
+        self._known, self._looks, self._now = known, looks, situation.now
+        self._cart = cart_of(looks, situation.now)
+        self._leanings = Leanings(looks, known, situation.now, self._cart)
         self._fits: dict[AbstractSet[str], _Fit] = {}
         self._fits_alone: dict[str, _Fit] = {}
+        self._fits_named: dict[tuple[AbstractSet[str], AbstractSet[str]], _Fit] = {}
+        self._without_cart: Leanings | None = None
         self._fatigue_cents = FATIGUE_CENTS * situation.pressure.since(situation.now - WEEK)
 
     def expected_cents(self, campaign: Campaign) -> float:
@@ -166,24 +182,27 @@ class Fitting:
     def all_expected_cents(self, campaigns: Iterable[Campaign]) -> list[float]:
         """`expected_cents` of each. One loop: with a hundred candidates it is half a decision."""
         fits, learning, fatigue_cents = self._fits, self._learning, self._fatigue_cents
+        goods = self._goods.products
         found = []
         for campaign in campaigns:
-            categories = campaign.categories
-            fit = fits.get(categories)
-            if fit is None:
-                fit = fits[categories] = self._new_fit(categories)
+            offer = campaign.offer
+            if goods and offer.product_ids:
+                fit = self._fit(campaign)
+            else:
+                categories = campaign.categories
+                known = fits.get(categories)
+                fit = fits[categories] = self._new_fit(categories) if known is None else known
             worth = fit.worth
             if learning and worth:
                 tried = learning.get(campaign.campaign_id)
                 if tried is not None and fit.context in tried:
                     worth = belief_of(fit.response, tried[fit.context]).mean * fit.need
-            offer = campaign.offer
             found.append(worth * (offer.margin_cents - offer.cost_cents) - fatigue_cents)
         return found
 
     def rival(self, campaign: Campaign) -> Rival:
         """The campaign as `offers.learning.drawn` takes it. Not for what is unwanted."""
-        fit = self._fit(campaign.categories)
+        fit = self._fit(campaign)
         tried = self._learning.get(campaign.campaign_id, {}).get(fit.context)
         offer = campaign.offer
         return Rival(
@@ -195,21 +214,58 @@ class Fitting:
 
     def context(self, campaign: Campaign) -> Warmth:
         """How keen the score takes the shopper to be: what a response is counted under."""
-        return self._fit(campaign.categories).context
+        return self._fit(campaign).context
 
     def because(self, campaign: Campaign) -> tuple[str, ...]:
         """The reasons a shopper may read."""
-        opinion = stated_on(self._profile, campaign.categories)
+        products = named_products(self._goods, campaign.offer.product_ids)
+        categories = categories_with(campaign.categories, products)
+        opinion = stated_on(self._profile, categories)
         if opinion is Opinion.UNWANTED:
             return (_UNWANTED,)
         said = (_WANTED,) if opinion is Opinion.WANTED else ()
-        return (_NEAR, *said, *self._leanings.because(campaign.categories))
+        if not products:
+            return (_NEAR, *said, *self._leanings.because(categories))
+        telling = [part.because for part in self._parts(products) if part.because]
+        return (_NEAR, *said, *telling, *self._uncalled.because(categories))
 
-    def _fit(self, categories: AbstractSet[str]) -> _Fit:
+    def _fit(self, campaign: Campaign) -> _Fit:
+        categories, named = campaign.categories, campaign.offer.product_ids
+        if self._goods.products and named:
+            fit = self._fits_named.get((categories, named))
+            if fit is None:
+                products = named_products(self._goods, named)
+                fit = self._new_fit_of(categories, products)
+                self._fits_named[categories, named] = fit
+            return fit
         fit = self._fits.get(categories)
         if fit is None:
             fit = self._fits[categories] = self._new_fit(categories)
         return fit
+
+    def _new_fit_of(self, categories: AbstractSet[str], products: Sequence[Product]) -> _Fit:
+        """Of an offer for these products: what goes with the cart is asked of each of them, and by
+        where it lies, in place of the categories."""
+        if not products:
+            return self._new_fit(categories)
+        categories = categories_with(categories, products)
+        opinion = stated_on(self._profile, categories)
+        if opinion is Opinion.UNWANTED:
+            return _UNFIT
+        gain, needed = self._uncalled.strength(categories)
+        gain = min(gain + sum(part.log_odds for part in self._parts(products)), MAX_LOG_ODDS_GAIN)
+        return _fit_of(max(gain, WANTED_LOG_ODDS) if opinion is Opinion.WANTED else gain, needed)
+
+    def _parts(self, products: Sequence[Product]) -> tuple[Part, ...]:
+        cart, chosen, learnt = self._cart, self._chosen, self._known.learnt
+        return product_parts(products, cart, chosen, self._goods, self._here, learnt)
+
+    @property
+    def _uncalled(self) -> Leanings:
+        """The leanings as if nothing were in the cart to call for anything."""
+        if self._without_cart is None:
+            self._without_cart = Leanings(self._looks, self._known, self._now, frozenset())
+        return self._without_cart
 
     def _new_fit(self, categories: AbstractSet[str]) -> _Fit:
         opinion = stated_on(self._profile, categories) if self._profile.stated else None
@@ -235,19 +291,8 @@ def _fit_of(gain: float, needed: float) -> _Fit:
     return _Fit(response, needed, response * needed, warmth_of(gain))
 
 
-def interest_level(looks: Sequence[Browsed], known: Known, category: str, now: datetime) -> float:
-    """The interest in one category, 0 to 1, for audiences and for the shopper to see."""
-    match stated_on(known.profile, (category,)):
-        case Opinion.UNWANTED:
-            return 0.0
-        case Opinion.WANTED:
-            return 1.0
-        case None:
-            gain, _ = Leanings(looks, known, now).strength(frozenset({category}))
-            return max(0.0, gain / MAX_LOG_ODDS_GAIN)
-
-
-def _cart(looks: Sequence[Browsed], now: datetime) -> frozenset[str]:
+def cart_of(looks: Sequence[Browsed], now: datetime) -> frozenset[str]:
+    """The categories in the cart of this visit."""
     return frozenset(
         look.category
         for look in looks

@@ -8,6 +8,7 @@ from typing import Final
 from offers.audience_checks import Checks
 from offers.audience_fields import Facts
 from offers.campaign import Campaign, Tier
+from offers.goods import NO_GOODS, NOTHING_CHOSEN, Chosen, Goods
 from offers.known import NOTHING_KNOWN, Known
 from offers.pressure import Policy, Pressure
 from offers.stops import Stops
@@ -89,6 +90,9 @@ class Situation:
     control_salt: str
     known: Known = NOTHING_KNOWN
     chance: int = 0  # the seed of whatever is drawn
+    goods: Goods = NO_GOODS
+    chosen: Chosen = NOTHING_CHOSEN
+    out_of_stock: frozenset[str] = frozenset()  # products that this store has on no shelf now
 
 
 class Reason(StrEnum):
@@ -109,6 +113,7 @@ class Reason(StrEnum):
     OUTSIDE_DATES = "outside_dates"
     OUTSIDE_HOURS = "outside_hours"
     BUDGET_SPENT = "budget_spent"
+    OUT_OF_STOCK = "out_of_stock"
     OWN_CAP = "own_cap"  # the shopper's own
     VISIT_CAP = "visit_cap"
     ZONE_VISIT_CAP = "zone_visit_cap"

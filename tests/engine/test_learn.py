@@ -15,8 +15,9 @@ from db import learnt, profiles
 from db.browsing import forget_browsing
 from db.connect import Database
 from db.consents import add_grants
-from db.learnt_tables import categories, products, shelves
+from db.learnt_tables import categories
 from db.learnt_tables import profiles as profiles_table
+from db.products import Shelved, put_products, put_shelves
 from db.stores import save_store
 from db.tables import shoppers
 from db.visits import close_visit, enter_zone, open_visit
@@ -29,6 +30,7 @@ from engine.learn import (
     learn,
     learn_if_due,
 )
+from offers.goods import Product
 from offers.interests import baskets_now, category_gain
 from offers.known import NOTHING_KNOWN, Known, Opinion
 from shoppers.consent import Grant, Purpose
@@ -161,10 +163,8 @@ async def test_shelves_that_the_retailer_told_of_beat_tags(
     person, now = await _person(database, clock), clock.now()
     async with database.begin() as tx:
         await _end_first_visits(tx, person)
-        row = {"id": "p-1", "name": "Lentils", "category": "pulses", "price_cents": 99}
-        await tx.execute(products.insert().values(**row, margin_cents=20))
-        shelf = {"store_id": STORE, "product_id": "p-1", "zone_id": "aisle-7", "in_stock": True}
-        await tx.execute(shelves.insert().values(shelf))
+        await put_products(tx, [Product("p-1", "Lentils", "pulses", 99, 20)], now)
+        await put_shelves(tx, [Shelved(STORE, "p-1", "aisle-7", in_stock=True)], now)
         await _stays(tx, person, "aisle-7", now - DAY, 80.0)
 
     await learn(database, clock)

@@ -114,6 +114,11 @@ def _stopped(**what: Any) -> Situation:
     return replace(a_situation(), stops=Stops(**what))
 
 
+def _offering(product_ids: set[str], *, out_of_stock: set[str]) -> Situation:
+    offer = replace(a_campaign().offer, product_ids=frozenset(product_ids))
+    return replace(_campaign(offer=offer), out_of_stock=frozenset(out_of_stock))
+
+
 FORBIDDEN: list[tuple[Reason, Situation]] = [
     (Reason.STOPPED, _stopped(everything=True)),
     (Reason.STOPPED, _stopped(store_ids=frozenset({"store-1"}))),
@@ -150,6 +155,8 @@ FORBIDDEN: list[tuple[Reason, Situation]] = [
     (Reason.BUDGET_SPENT, _spent(100, 101)),
     (Reason.BUDGET_SPENT, _spent(0, 0)),
     (Reason.BUDGET_SPENT, _priced(budget_cents=499, sends=4)),  # 100 cents each
+    (Reason.OUT_OF_STOCK, _offering({"penne"}, out_of_stock={"penne", "rice"})),
+    (Reason.OUT_OF_STOCK, _offering({"penne", "fusilli"}, out_of_stock={"penne", "fusilli"})),
     (Reason.VISIT_CAP, _sent(a_message(visit_id="visit-1"))),
     (Reason.WEEK_CAP, _sent(a_message(1), a_message(2, ago=WEEK - SECOND))),
     (Reason.CAMPAIGN_SEEN, _sent(campaigns_this_visit=frozenset({"pasta"}))),
@@ -199,6 +206,9 @@ ALLOWED: list[Situation] = [
     _spent(100, 99),
     _priced(budget_cents=500, sends=4),
     _spent(None, 1_000_000),
+    _offering(set(), out_of_stock={"penne"}),
+    _offering({"penne", "fusilli"}, out_of_stock={"penne"}),
+    _offering({"not-in-the-catalogue"}, out_of_stock={"penne"}),
     _sent(a_message(1), a_message(2, ago=WEEK)),
     _sent(campaigns_this_visit=frozenset({"another"})),
     _sent(a_message(ago=COOL_DOWN)),
@@ -245,7 +255,7 @@ def test_every_reason_is_recorded_whatever_the_others_said() -> None:
         hours=(Hours(time(1), time(2)),),
         budget_sends=5,
         control_share=1.0,
-        offer=replace(a_campaign().offer, margin_cents=0),
+        offer=replace(a_campaign().offer, margin_cents=0, product_ids=frozenset({"penne"})),
     )
     decision = decide(
         replace(
@@ -285,6 +295,7 @@ def test_every_reason_is_recorded_whatever_the_others_said() -> None:
                 hold_out_share=1.0,
             ),
             stops=Stops(everything=True, campaign_ids=frozenset({"pasta"})),
+            out_of_stock=frozenset({"penne"}),
             candidates=(Candidate(campaign, sends=5, audience=NOBODY),),
         )
     )

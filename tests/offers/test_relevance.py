@@ -13,6 +13,7 @@ from offers.baskets import Association
 from offers.campaign import Campaign, Offer
 from offers.fading import Tally
 from offers.habits import JUST_BOUGHT_NEED, Habit
+from offers.interest_levels import interest_level, interest_levels
 from offers.interests import LOOK_HALF_LIVES_S, LOOK_WEIGHTS, WANTED_LOG_ODDS
 from offers.known import NOTHING_KNOWN, Known, Learnt, Opinion, Profile
 from offers.pressure import Pressure
@@ -22,7 +23,6 @@ from offers.relevance import (
     MAX_LOG_ODDS_GAIN,
     Fitting,
     Leanings,
-    interest_level,
 )
 from offers.situation import Browsed, Situation
 from shoppers.consent import NEEDED_IN_AISLE, Purpose
@@ -294,3 +294,23 @@ def test_interest_runs_from_nothing_to_one() -> None:
     assert interest_level(looks, PASTA_EATER, "pasta", NOW) == 1.0
     assert interest_level(looks, _stating(Opinion.UNWANTED), "pasta", NOW) == 0.0
     assert interest_level((), _stating(Opinion.WANTED), "pasta", NOW) == 1.0
+
+
+def test_all_interests_are_those_of_each_category() -> None:
+    pair = Association("tomatoes", "basil", both=100, support=0.1, confidence=0.5, lift=3.0)
+    stated = {"alcohol": Opinion.UNWANTED, "bread": Opinion.WANTED}
+    profile = replace(PASTA_EATER.profile, stated=stated, dwelt={"tea": Tally(60.0, NOW)})
+    known = Known(
+        replace(profile, alike={"rice": -0.5, "milk": 0.5}),
+        Learnt(
+            shares={"pasta": 0.1, "rice": 0.1, "milk": 0.1},
+            complements={"tomatoes": {"basil": pair}},
+        ),
+    )
+    looks = [_look("viewed", "coffee"), _look("carted", "tomatoes"), _look("viewed", "alcohol")]
+
+    found = interest_levels(looks, known, NOW)
+
+    assert found.keys() == {"pasta", "bread", "tea", "basil", "coffee", "tomatoes"}
+    assert found == {name: interest_level(looks, known, name, NOW) for name in found}
+    assert interest_level(looks, known, "rice", NOW) == 0.0
