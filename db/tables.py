@@ -268,7 +268,7 @@ decisions: Final = Table(
     Column("heard_at", UtcDateTime, nullable=False),
     Column("at", UtcDateTime, nullable=False),
     # Among those that were taken at the same instant in one store.
-    Column("nth", Integer, nullable=False),
+    Column("nth", Integer, nullable=False, default=0),
     Column("erase_after", UtcDateTime, nullable=False, index=True),
     CheckConstraint("outcome in ('send', 'hold')", name="outcome_known"),
     Index("ix_decisions_of_shopper", "shopper_id", "at"),
