@@ -5,23 +5,75 @@ beside them. A shopper who stands at a shelf is decided on every second, so that
 counted once a visit.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from statistics import NormalDist
+from typing import Final
 
 from offers.campaign import Campaign
-from offers.situation import Decision, Reason, Send
+from offers.filters import reasons_against, reasons_for_restraint, reasons_for_silence
+from offers.learning import PRIOR_WEIGHT
+from offers.pressure import is_promotion
+from offers.relevance import RELEVANCE_THRESHOLD_CENTS, Fitting
+from offers.situation import Decision, Reason, Send, Situation
+
+# Of what campaigns may earn, so much lies between the ends that are told.
+LIKELY: Final = 0.8
+_TAIL_Z: Final = NormalDist().inv_cdf((1 + LIKELY) / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Stood:
+    """A campaign that stood where a shopper was, and was for them.
+
+    against: every reason; none where it was sent. score: in cents.
+    """
+
+    campaign_id: str
+    score: float
+    against: tuple[Reason, ...]
+
+
+def stood(
+    situation: Situation, taken: Decision, campaign_ids: AbstractSet[str]
+) -> tuple[Stood, ...]:
+    """Those of these campaigns that were for the shopper at that moment.
+
+    A decision tells of its best-placed candidates only; of the others it is worked out here.
+    """
+    told = {one.campaign_id: one for one in taken.weighed if one.campaign_id in campaign_ids}
+    found = [Stood(one.campaign_id, one.score, one.against) for one in told.values()]
+    wins = isinstance(taken, Send) or taken.ghost is not None
+    for candidate in situation.candidates:
+        campaign = candidate.campaign
+        if campaign.campaign_id not in campaign_ids or campaign.campaign_id in told:
+            continue
+        restraint = reasons_for_restraint(situation) if is_promotion(campaign.tier) else ()
+        against = (
+            *reasons_for_silence(situation), *restraint, *reasons_against(situation, candidate)
+        )  # fmt: skip
+        score = Fitting(situation, situation.known).expected_cents(campaign)
+        if score < RELEVANCE_THRESHOLD_CENTS:
+            against = (*against, Reason.BELOW_RELEVANCE)
+        if wins and not against:
+            against = (Reason.OUTRANKED,)
+        found.append(Stood(campaign.campaign_id, score, against))
+    return tuple(one for one in found if Reason.OUTSIDE_AUDIENCE not in one.against)
 
 
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
     """What one campaign would have done.
 
-    visits: in which it stood in a shopper's zone and was for them. reach: shoppers it went to.
-    ghosts: visits in which silence would have been kept to compare. won, lost: visits in which it
-    went first where another would have been sent, and in which another went first; by that other.
-    held: visits in which it was never sent, by the main reason of the moment that came nearest.
-    cost_cents: if everybody responded. expected_cents: the sum of its scores when sent.
+    visits: in which it stood where a shopper was, and was for them. Each of these is one of: sends,
+    as it goes out once a visit; ghosts, in which silence would have been kept to compare; lost, by
+    the campaign that went first; and held, by the main reason of the moment that came nearest.
+    reach: shoppers it went to. took: visits in which it went first where another would have been
+    sent, by that other. cost_cents: if everybody responded. expected_cents: the sum of its scores
+    when sent; likely_cents: between which it lies with LIKELY, as far as the score is right.
     """
 
     campaign_id: str
@@ -29,11 +81,12 @@ class Rehearsed:
     reach: int
     sends: int
     ghosts: int
-    won: Mapping[str, int]
+    took: Mapping[str, int]
     lost: Mapping[str, int]
     held: Mapping[Reason, int]
     cost_cents: int
     expected_cents: float
+    likely_cents: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +97,23 @@ class Preview:
     campaigns: tuple[Rehearsed, ...]
     moments: int
     visits: int
+    shoppers: int
     sends: Mapping[str, tuple[int, int]]
     shoppers_by_sends: tuple[Mapping[int, int], Mapping[int, int]]
+
+
+@dataclass(slots=True)
+class _Counted:
+    """Of one campaign so far: visits by what became of it in them."""
+
+    met: set[str] = field(default_factory=set)
+    reached: set[str] = field(default_factory=set)
+    expected_cents: float = 0.0
+    sent_in: set[str] = field(default_factory=set)
+    ghosts: set[str] = field(default_factory=set)
+    took: dict[str, str] = field(default_factory=dict)
+    lost: dict[str, str] = field(default_factory=dict)
+    held: dict[str, tuple[int, Reason]] = field(default_factory=dict)
 
 
 class Tally:
@@ -53,52 +121,48 @@ class Tally:
 
     def __init__(self, tried: Collection[Campaign]) -> None:
         self._tried = {one.campaign_id: one for one in tried}
+        self._counted: defaultdict[str, _Counted] = defaultdict(_Counted)
         self._moments = 0
         self._visits: set[str] = set()
+        self._shoppers: set[str] = set()
         self._sends: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
         self._to: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
-        self._met: defaultdict[str, set[str]] = defaultdict(set)
-        self._reached: defaultdict[str, set[str]] = defaultdict(set)
-        self._sent_in: defaultdict[str, set[str]] = defaultdict(set)
-        self._ghosts: defaultdict[str, set[str]] = defaultdict(set)
-        self._won: defaultdict[str, dict[str, str]] = defaultdict(dict)
-        self._lost: defaultdict[str, dict[str, str]] = defaultdict(dict)
-        self._held: defaultdict[str, dict[str, tuple[int, Reason]]] = defaultdict(dict)
-        self._expected: defaultdict[str, float] = defaultdict(float)
 
-    def add(self, shopper_id: str, visit_id: str, as_is: Decision, as_tried: Decision) -> None:
-        """One moment of a visit."""
+    def add(
+        self,
+        shopper_id: str,
+        visit_id: str,
+        as_is: Decision,
+        as_tried: Decision,
+        there: Collection[Stood],
+    ) -> None:
+        """One moment of a visit. there: those that are tried, as `stood` tells them."""
         self._moments += 1
         self._visits.add(visit_id)
+        self._shoppers.add(shopper_id)
         for which, decision in enumerate((as_is, as_tried)):
             if isinstance(decision, Send):
                 self._sends[which][decision.campaign.campaign_id] += 1
                 self._to[which][shopper_id] += 1
-        winner = as_tried.campaign.campaign_id if isinstance(as_tried, Send) else None
-        for one in as_tried.weighed:
-            if one.campaign_id not in self._tried:
-                continue
-            if Reason.OUTSIDE_AUDIENCE not in one.against:
-                self._met[one.campaign_id].add(visit_id)
-            if winner == one.campaign_id:
-                self._send(one.campaign_id, shopper_id, visit_id, one.score)
-                if isinstance(as_is, Send):
-                    self._won[winner].setdefault(visit_id, as_is.campaign.campaign_id)
+        winner = as_tried.campaign if isinstance(as_tried, Send) else as_tried.ghost
+        for one in there:
+            counted = self._counted[one.campaign_id]
+            counted.met.add(visit_id)
+            if winner is not None and winner.campaign_id == one.campaign_id:
+                if isinstance(as_tried, Send):
+                    counted.reached.add(shopper_id)
+                    counted.sent_in.add(visit_id)
+                    counted.expected_cents += one.score
+                    if isinstance(as_is, Send) and as_is.campaign.campaign_id != one.campaign_id:
+                        counted.took.setdefault(visit_id, as_is.campaign.campaign_id)
+                else:
+                    counted.ghosts.add(visit_id)
             elif winner is not None and one.against == (Reason.OUTRANKED,):
-                self._lost[one.campaign_id].setdefault(visit_id, winner)
-            elif one.against:
-                known = self._held[one.campaign_id].get(visit_id)
+                counted.lost.setdefault(visit_id, winner.campaign_id)
+            else:
+                known = counted.held.get(visit_id)
                 if known is None or len(one.against) < known[0]:
-                    held = len(one.against), one.against[0]
-                    self._held[one.campaign_id][visit_id] = held
-        ghost = None if isinstance(as_tried, Send) else as_tried.ghost
-        if ghost is not None and ghost.campaign_id in self._tried:
-            self._ghosts[ghost.campaign_id].add(visit_id)
-
-    def _send(self, campaign_id: str, shopper_id: str, visit_id: str, score: float) -> None:
-        self._reached[campaign_id].add(shopper_id)
-        self._sent_in[campaign_id].add(visit_id)
-        self._expected[campaign_id] += score
+                    counted.held[visit_id] = len(one.against), one.against[0]
 
     def preview(self) -> Preview:
         """What has been counted so far."""
@@ -107,32 +171,57 @@ class Tally:
             campaigns=tuple(self._rehearsed(campaign) for campaign in self._tried.values()),
             moments=self._moments,
             visits=len(self._visits),
+            shoppers=len(self._shoppers),
             sends={
                 campaign_id: (as_is[campaign_id], as_tried[campaign_id])
                 for campaign_id in sorted(as_is.keys() | as_tried.keys())
             },
-            shoppers_by_sends=(Counter(self._to[0].values()), Counter(self._to[1].values())),
+            shoppers_by_sends=(self._by_sends(0), self._by_sends(1)),
         )
 
+    def _by_sends(self, which: int) -> Mapping[int, int]:
+        """Those who get none are shoppers too."""
+        return Counter(self._to[which][shopper_id] for shopper_id in self._shoppers)
+
     def _rehearsed(self, campaign: Campaign) -> Rehearsed:
-        name = campaign.campaign_id
-        sends, sent_in = self._sends[1][name], self._sent_in[name]
-        silent = {
-            visit_id: reason
-            for visit_id, (_, reason) in self._held[name].items()
-            if visit_id not in sent_in
-        }
+        counted = self._counted[campaign.campaign_id]
+        sends = len(counted.sent_in)
+        ghosts = counted.ghosts - counted.sent_in
+        won = counted.sent_in | ghosts
+        lost = {visit: other for visit, other in counted.lost.items() if visit not in won}
+        held = [
+            reason
+            for visit, (_, reason) in counted.held.items()
+            if visit not in won and visit not in lost
+        ]
         return Rehearsed(
-            campaign_id=name,
-            visits=len(self._met[name]),
-            reach=len(self._reached[name]),
+            campaign_id=campaign.campaign_id,
+            visits=len(counted.met),
+            reach=len(counted.reached),
             sends=sends,
-            ghosts=len(self._ghosts[name]),
-            won=Counter(self._won[name].values()),
-            lost=Counter(
-                other for visit, other in self._lost[name].items() if visit not in sent_in
-            ),
-            held=Counter(silent.values()),
+            ghosts=len(ghosts),
+            took=Counter(counted.took.values()),
+            lost=Counter(lost.values()),
+            held=Counter(held),
             cost_cents=sends * campaign.offer.cost_cents,
-            expected_cents=self._expected[name],
+            expected_cents=counted.expected_cents,
+            likely_cents=_likely_cents(campaign, sends, counted.expected_cents),
         )
+
+
+def _likely_cents(campaign: Campaign, sends: int, expected_cents: float) -> tuple[float, float]:
+    """Between which the earnings lie with LIKELY, were the score as sure as `offers.learning` takes
+    it to be: what a campaign's share of responses is worth as a guess, and then the luck of it.
+
+    Both together are taken for one gamma distribution, of the same mean and variance.
+    Source: Wilson, Hilferty, PNAS 17, 1931, for its quantiles.
+    """
+    margin_cents = campaign.offer.margin_cents - campaign.offer.cost_cents
+    if sends == 0 or expected_cents <= 0 or margin_cents <= 0:
+        return expected_cents, expected_cents
+    responses = expected_cents / margin_cents
+    variance = 1 / responses + 1 / (PRIOR_WEIGHT * responses / sends)  # as a share of the mean
+    low, high = (
+        max(0.0, 1 - variance / 9 + z * math.sqrt(variance / 9)) ** 3 for z in (-_TAIL_Z, _TAIL_Z)
+    )
+    return low * expected_cents, high * expected_cents

@@ -11,6 +11,10 @@ COMMANDS: Final[Commands] = {
     "show": ("corsia.commands.campaign_views:show", "One campaign, or one version of it, as YAML."),
     "history": ("corsia.commands.campaign_views:history", "Who did what to a campaign, and when."),
     "diff": ("corsia.commands.campaign_views:diff", "What a version says otherwise than another."),
+    "preview": (
+        "corsia.commands.campaign_preview:preview",
+        "What a file's campaigns would have done last week.",
+    ),
     "submit": ("corsia.commands.campaign_life:submit", "A draft is ready for somebody's review."),
     "review": ("corsia.commands.campaign_life:review", "Say yes to another's version, or no."),
     "publish": ("corsia.commands.campaign_life:publish", "What was reviewed is sent from now on."),
@@ -28,6 +32,7 @@ def campaign() -> None:
 
     \b
     From a draft to what is sent:
+      corsia campaign preview deal.yaml
       corsia import deal.yaml --by anna
       corsia campaign submit pasta-may --by anna
       corsia campaign review pasta-may --by bruno

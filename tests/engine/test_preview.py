@@ -8,26 +8,34 @@ from typing import Any
 
 import msgspec
 
-from db import browsing, campaigns, pressure, receipts, stops
+from db import browsing, campaigns, decisions, pressure, products, profiles, receipts, stops
 from db.browsing import BrowsingEvent
-from db.decisions import decisions_between
 from db.receipts import Receipt
-from engine.preview import Replayed, replayed
+from db.tables import sends
+from engine.preview import Replayed, SetAside, replayed
 from offers.campaign import Campaign, CampaignLimits, Offer, Status, Tier
+from offers.goods import Product
+from offers.known import Opinion
 from offers.pressure import Cap, Policy, Scope
 from offers.preview import Preview, Tally
 from offers.situation import Decision, Reason, Send
 from offers.stops import Scope as StopScope
 from shoppers.consent import Purpose
-from tests.engine.shop import AT_CHECKOUT, IN_A, IN_B, Phone, Shop, for_aisle_a
+from tests.engine.shop import AT_CHECKOUT, IN_A, IN_B, STORE, Phone, Shop, for_aisle_a
 from tests.offers.situations import a_campaign
 
+ARBORIO = Product("arborio", "Arborio", "rice", 300, 90)
 RICH = Offer("t", "b", margin_cents=900, cost_cents=100)
 LIVE = (
     for_aisle_a(control_share=0.3),
     for_aisle_a("pesto", offer=RICH, audience='visits >= 2 or browsed "rice" within 2d'),
     for_aisle_a("loyal", tier=Tier.PERSONAL, audience="visits >= 2", budget_sends=2),
-    a_campaign("rice", zone_ids=frozenset({"aisle-b"}), categories=frozenset({"rice"})),
+    a_campaign(
+        "rice",
+        offer=replace(RICH, product_ids=frozenset({"arborio"})),
+        zone_ids=frozenset({"aisle-b"}),
+        categories=frozenset({"rice"}),
+    ),
     a_campaign(
         "tray",
         zone_ids=frozenset({"aisle-b"}),
@@ -36,6 +44,7 @@ LIVE = (
         budget_cents=300,
     ),
 )
+MORNINGS = 3
 # Caps that are reached in two hours of a test, a hold-out, no cool-down.
 POLICY = Policy(
     (
@@ -48,55 +57,89 @@ POLICY = Policy(
     hold_out_share=0.2,
 )
 
+STRICTER = replace(POLICY, first_after_s=12.0, hold_out_share=0.25)
 
-async def a_busy_morning(shop: Shop) -> None:
-    """Eight shoppers come and go, look things up, open pushes or not, and change their minds."""
-    chance = Random(5)
+
+async def a_busy_morning(shop: Shop, seed: int) -> None:
+    """Eight shoppers come and go, look things up, open pushes or not, and change their minds; the
+    manager changes the policy, and some pushes reach nobody."""
+    chance = Random(seed)
     async with shop.database.begin() as tx:
         for campaign in LIVE:
-            await campaigns.save_campaign(tx, campaign, shop.clock.now())
+            lasting = replace(campaign, valid_until=campaign.valid_until + timedelta(days=30))
+            await campaigns.save_campaign(tx, lasting, shop.clock.now())
+        await stops.lift(tx, StopScope.CAMPAIGN, "rice")
         await pressure.save_policy(tx, POLICY, "the manager", shop.clock.now())
         await campaigns.changed(tx)
     private = (Purpose.LOCATION_BLE, Purpose.PUSH_MARKETING)
     phones = [await shop.phone(*(private if n == 3 else ()), target=f"fid-{n}") for n in range(8)]
     for visit in range(3):
         for n, phone in enumerate(phones):
-            if (n + visit) % 3 == 0:
+            if chance.random() < 0.4:
                 await look(shop, phone, chance.choice(["pasta", "rice"]), f"{n}-{visit}")
         if visit == 1:
             async with shop.database.begin() as tx:
-                for phone in phones[:3]:
+                for phone in chance.sample(phones, 3):
                     await pressure.set_own_cap(tx, phone.shopper_id, 1, shop.clock.now())
+                    said = {chance.choice(["pasta", "rice"]): chance.choice(list(Opinion))}
+                    await profiles.state(tx, phone.shopper_id, said, shop.clock.now())
                 await stops.throw(tx, StopScope.CAMPAIGN, "rice", "a try", shop.clock.now())
+                await pressure.save_policy(tx, STRICTER, "the manager", shop.clock.now())
                 await campaigns.changed(tx)
+        await stock(shop, rice=chance.random() < 0.5)
         for place in (IN_A, AT_CHECKOUT, IN_B):
-            await shop.spend(25, dict.fromkeys(phones, place), every_s=1)
+            here = chance.sample(phones, 6)
+            await shop.spend(8, dict.fromkeys(here, place), every_s=1)
+            await look(shop, here[0], "rice", f"{place}-{visit}")
+            await shop.spend(17, dict.fromkeys(here, place), every_s=1)
         await open_some(shop, phones, chance)
+        await release_some(shop, chance)
         await shop.spend(120, every_s=10)  # everybody leaves
-        await shop.clock.advance(6 * 3_600)
+        await shop.clock.advance(11 * 3_600)
         await shop.restart()
+
+
+async def stock(shop: Shop, *, rice: bool) -> None:
+    """The rice is there or is not, a minute from now."""
+    async with shop.database.begin() as tx:
+        await products.put_products(tx, [ARBORIO], shop.clock.now())
+        shelved = products.Shelved(STORE, "arborio", "aisle-b", rice)
+        await products.put_shelves(tx, [shelved], shop.clock.now())
 
 
 async def look(shop: Shop, phone: Phone, category: str, event_id: str) -> None:
     now = shop.clock.now()
-    looked = BrowsingEvent(event_id, "viewed", category, None, now - timedelta(minutes=1))
+    # After what was decided at that very instant.
+    at = now + timedelta(milliseconds=1)
+    looked = BrowsingEvent(event_id, "viewed", category, None, at)
     async with shop.database.begin() as tx:
         await browsing.add_browsing(tx, phone.shopper_id, [looked], now)
 
 
 async def open_some(shop: Shop, phones: Collection[Phone], chance: Random) -> None:
     now = shop.clock.now()
+    since = now - timedelta(days=1)
     async with shop.database.begin() as tx:
         for phone in phones:
-            for taken in await decisions_between(tx, phone.shopper_id, now - timedelta(1), now):
+            for taken in await decisions.decisions_between(tx, phone.shopper_id, since, now):
                 if taken.outcome == "send" and chance.random() < 0.5:
                     opened = Receipt(taken.decision_id[:8], taken.decision_id, "opened", now)
                     await receipts.add_receipts(tx, phone.handset_id, [opened])
 
 
+async def release_some(shop: Shop, chance: Random) -> None:
+    async with shop.database.begin() as tx:
+        for sent in await shop.rows(sends):
+            if sent.released_at is None and chance.random() < 0.3:
+                await decisions.release_send(tx, sent.decision_id, shop.clock.now())
+                await campaigns.give_back(tx, sent.campaign_id)
+
+
 async def replays(shop: Shop, *tried: Campaign) -> list[Replayed]:
     since, until = shop.clock.now() - timedelta(days=7), shop.clock.now()
-    return [one async for one in replayed(shop.database, tried, since, until)]
+    found = [one async for one in replayed(shop.database, tried, since, until)]
+    assert not any(isinstance(one, SetAside) for one in found)
+    return [one for one in found if isinstance(one, Replayed)]
 
 
 def row(decision: Decision) -> dict[str, Any]:
@@ -114,32 +157,37 @@ def row(decision: Decision) -> dict[str, Any]:
 async def test_replayed_with_the_live_set_every_row_is_as_the_engine_decided_it(
     shop: Shop,
 ) -> None:
-    await a_busy_morning(shop)
+    # All kinds of things must happen, or it would be no proof.
+    sent: set[str | None] = set()
+    why: set[Reason] = set()
+    for seed in range(MORNINGS):
+        await a_busy_morning(shop, seed)
 
     found = await replays(shop)
 
-    assert len(found) > 200
+    assert len(found) > 500
     for one in found:
         stored = one.stored.decision
         assert row(one.as_is) == {name: getattr(stored, name) for name in row(one.as_is)}
         assert one.as_tried == one.as_is
-    # All kinds of things happened, or it would be no proof.
-    sent = {one.stored.decision.campaign_id for one in found if isinstance(one.as_is, Send)}
-    assert len(sent) >= 3
-    held = {why for one in found if not isinstance(one.as_is, Send) for why in one.as_is.why}
-    assert held >= {
+        if isinstance(one.as_is, Send):
+            sent.add(stored.campaign_id)
+        why |= {each for weighed in one.as_is.weighed for each in weighed.against}
+    released = sum(row.released_at is not None for row in await shop.rows(sends))
+    assert sent >= {"pasta", "loyal", "tray", "rice"}
+    assert released > 3
+    assert why >= {
         Reason.VISIT_TOO_YOUNG, Reason.VISIT_CAP, Reason.CAMPAIGN_SEEN, Reason.HELD_OUT,
-        Reason.OWN_CAP,
+        Reason.OWN_CAP, Reason.CATEGORY_CAP, Reason.OUTSIDE_AUDIENCE, Reason.CAMPAIGN_STOPPED,
+        Reason.BUDGET_SPENT, Reason.OUT_OF_STOCK,
     }  # fmt: skip
-    told = {why for one in found for each in one.as_is.weighed for why in each.against}
-    assert told >= {Reason.CATEGORY_CAP, Reason.OUTSIDE_AUDIENCE, Reason.CAMPAIGN_STOPPED}
 
 
 async def counted(shop: Shop, *tried: Campaign) -> Preview:
     tally = Tally(tried)
     for one in await replays(shop, *tried):
         stored = one.stored.decision
-        tally.add(stored.shopper_id, stored.visit_id, one.as_is, one.as_tried)
+        tally.add(stored.shopper_id, stored.visit_id, one.as_is, one.as_tried, one.there)
     return tally.preview()
 
 
@@ -162,7 +210,7 @@ async def test_a_draft_shows_whom_it_would_have_reached_and_whom_it_would_have_b
 
     (deal,) = found.campaigns
     assert (deal.visits, deal.reach, deal.sends, deal.ghosts) == (4, 4, 4, 0)
-    assert deal.won == {"pasta": 4}
+    assert deal.took == {"pasta": 4}
     assert deal.lost == {}
     assert deal.cost_cents == 400
     assert found.sends == {"deal": (0, 4), "pasta": (4, 0)}
