@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import and_, delete, func, insert, select, text, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.campaigns import read_campaigns
 from db.tables import campaigns, decisions, receipts, stores, visits, zone_visits
 from db.worth_tables import campaign_worth, purchases, worth_days
 from offers.assignment import Arm
@@ -182,11 +183,13 @@ async def redeemed_in_all(
 async def asking(tx: AsyncConnection) -> list[Asking]:
     """Every campaign that is live or was, by id."""
     rows = await tx.execute(
-        select(campaigns.c.document, campaigns.c.changed_at)
+        select(campaigns.c.id, campaigns.c.document, campaigns.c.changed_at)
         .where(campaigns.c.status.in_(("live", "paused", "ended")))
         .order_by(campaigns.c.id)
     )
-    return [Asking(msgspec.convert(row.document, Campaign), row.changed_at) for row in rows]
+    found = rows.all()
+    changed_at = {row.id: row.changed_at for row in found}
+    return [Asking(one, changed_at[one.campaign_id]) for one in read_campaigns(found)]
 
 
 async def zones_by_tag(tx: AsyncConnection) -> dict[str, frozenset[str]]:

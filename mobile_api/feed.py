@@ -101,7 +101,8 @@ async def offer_feed(request: web.Request) -> Feed:
         handset = await caller(tx, request)
         taken = await decisions_of(tx, handset.shopper_id, now - FEED_SPAN, FEED_DECISIONS)
         released = await released_sends(tx, handset.shopper_id, now - FEED_SPAN)
-        campaigns = {c.campaign_id: c for c in await load_campaigns(tx)} if taken else {}
+        named = {weighed["campaign_id"] for decision in taken for weighed in decision.weighed}
+        campaigns = {c.campaign_id: c for c in await load_campaigns(tx, named)} if named else {}
     return Feed(
         offers=[
             FeedOffer(

@@ -4,9 +4,13 @@ import asyncio
 from dataclasses import replace
 from datetime import time
 
+import pytest
+from sqlalchemy import update
+
 from config.clock import VirtualClock
-from db import campaigns
+from db import campaigns, worth
 from db.connect import Database
+from db.tables import campaigns as campaigns_table
 from offers.campaign import Campaign, Hours, Status, Tier
 from offers.catalogue import Live
 from tests.offers.situations import a_campaign
@@ -46,6 +50,20 @@ async def test_a_campaign_comes_back_as_it_was_saved(
         assert await campaigns.load_campaign(tx, "full") == FULL
         assert await campaigns.load_campaign(tx, "none") is None
         assert await campaigns.load_campaigns(tx) == [FULL, a_campaign()]
+
+
+async def test_one_that_another_version_wrote_is_left_out_and_told(
+    database: Database, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    await _save(database, clock, FULL, a_campaign("strange"), a_campaign())
+    async with database.begin() as tx:
+        strange = campaigns_table.c.id == "strange"
+        await tx.execute(update(campaigns_table).where(strange).values(document={"goal": "fame"}))
+    async with database.read() as tx:
+        assert await campaigns.load_campaigns(tx) == [FULL, a_campaign()]
+        assert await campaigns.load_campaigns(tx, ["full", "strange", "none"]) == [FULL]
+        assert [one.campaign.campaign_id for one in await worth.asking(tx)] == ["full", "pasta"]
+    assert "campaign cannot be read and is left out" in caplog.text
 
 
 async def test_only_live_ones_are_candidates(database: Database, clock: VirtualClock) -> None:
