@@ -140,8 +140,7 @@ def notes(done: Previewed) -> Iterable[str]:
         " shopper gets may fall otherwise another week."
     )
     for why, count in done.aside.items():
-        were = "was" if count == 1 else "were"
-        yield f"{_many(count, 'moment')} {were} left as they fell: {_GONE[why]}."
+        yield f"Left as they fell: {_many(count, 'moment')} {_GONE[why]}."
 
 
 def _campaign(one: Rehearsed) -> Iterable[str]:
@@ -161,12 +160,14 @@ def _campaign(one: Rehearsed) -> Iterable[str]:
     if one.sends:
         low, high = one.likely_cents
         yield f"costs {_money(one.cost_cents)} at most, if everybody responds"
-        yield (
-            f"may earn {_money(one.expected_cents)} by a guess of who responds; four times in five"
-        )
-        yield (
-            f"  it would be {_money(low)} to {_money(high)}, were that guess as good as we assume"
-        )
+        yield f"may earn {_money(one.expected_cents)} on average, by a guess of who responds;"
+        if high <= one.expected_cents:
+            yield "  from so few sends most likely nothing at all"
+        else:
+            yield (
+                f"  four times in five {_money(low)} to {_money(high)}, if the guess is as good as"
+                " we assume"
+            )
 
 
 def _sends(found: Preview) -> Iterable[Text]:

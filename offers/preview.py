@@ -10,19 +10,17 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from statistics import NormalDist
 from typing import Final
 
 from offers.campaign import Campaign
 from offers.filters import reasons_against, reasons_for_restraint, reasons_for_silence
-from offers.learning import PRIOR_WEIGHT
+from offers.learning import PRIOR_WEIGHT, Belief
 from offers.pressure import is_promotion
 from offers.relevance import RELEVANCE_THRESHOLD_CENTS, Fitting
 from offers.situation import Decision, Reason, Send, Situation
 
 # Of what campaigns may earn, so much lies between the ends that are told.
 LIKELY: Final = 0.8
-_TAIL_Z: Final = NormalDist().inv_cdf((1 + LIKELY) / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,17 +209,29 @@ class Tally:
 
 def _likely_cents(campaign: Campaign, sends: int, expected_cents: float) -> tuple[float, float]:
     """Between which the earnings lie with LIKELY, were the score as sure as `offers.learning` takes
-    it to be: what a campaign's share of responses is worth as a guess, and then the luck of it.
-
-    Both together are taken for one gamma distribution, of the same mean and variance.
-    Source: Wilson, Hilferty, PNAS 17, 1931, for its quantiles.
-    """
+    it to be: what its share of responses is worth as a guess, and then the luck of who responds."""
     margin_cents = campaign.offer.margin_cents - campaign.offer.cost_cents
-    if sends == 0 or expected_cents <= 0 or margin_cents <= 0:
+    if sends == 0 or margin_cents <= 0 or not 0 < expected_cents < margin_cents * sends:
         return expected_cents, expected_cents
-    responses = expected_cents / margin_cents
-    variance = 1 / responses + 1 / (PRIOR_WEIGHT * responses / sends)  # as a share of the mean
-    low, high = (
-        max(0.0, 1 - variance / 9 + z * math.sqrt(variance / 9)) ** 3 for z in (-_TAIL_Z, _TAIL_Z)
-    )
-    return low * expected_cents, high * expected_cents
+    share = expected_cents / margin_cents / sends
+    belief = Belief(PRIOR_WEIGHT * share, PRIOR_WEIGHT * (1 - share))
+    low, high = (_responses(sends, belief, at) for at in ((1 - LIKELY) / 2, (1 + LIKELY) / 2))
+    return low * float(margin_cents), high * float(margin_cents)
+
+
+def _responses(sends: int, belief: Belief, probability: float) -> int:
+    """The least number of responses that is not exceeded with that probability: beta-binomial."""
+    below = 0.0
+    for responses in range(sends):
+        below += math.exp(
+            math.lgamma(sends + 1) - math.lgamma(responses + 1) - math.lgamma(sends - responses + 1)
+            + _log_beta(belief.alpha + responses, belief.beta + sends - responses)
+            - _log_beta(belief.alpha, belief.beta)
+        )  # fmt: skip
+        if below >= probability:
+            return responses
+    return sends
+
+
+def _log_beta(alpha: float, beta: float) -> float:
+    return math.lgamma(alpha) + math.lgamma(beta) - math.lgamma(alpha + beta)

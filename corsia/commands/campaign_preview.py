@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,10 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from config.clock import SystemClock
-from config.process import until_stopped
 from config.settings import Settings, load_settings
 from corsia.commands.failures import said_plainly
-from corsia.commands.plan_said import refuse
 from corsia.plan_clashes import clashes
 from corsia.plan_files import Plan, PlanFileError, read_plan
 from corsia.preview_views import Previewed, as_json, show
@@ -104,7 +102,7 @@ def preview(
     try:
         plan = read_plan(file)
     except PlanFileError as error:
-        refuse(map(str, error.faults))
+        raise _faulty(map(str, error.faults)) from error
     if not plan.campaigns:
         raise click.ClickException(f"{file.name}: no campaigns in it; there is nothing to try")
     expected = (PreviewError, StoredPlanError, DatabaseUrlError, DatabaseUnusableError)
@@ -117,13 +115,14 @@ def preview(
             frozenset(store_ids),
             by_newest_policy=newest_policy,
         )
-        done = uvloop.run(until_stopped(work))
-    if done is None:
-        click.echo("stopped before the end: no preview", err=True)
-        raise SystemExit(EXIT_STOPPED)
+        try:
+            done = uvloop.run(work)
+        except KeyboardInterrupt:
+            # Nothing was to be written.
+            click.echo("stopped before the end: no preview", err=True)
+            raise SystemExit(EXIT_STOPPED) from None
     if isinstance(done, list):
-        refuse(done)
-        return
+        raise _faulty(done)
     if since < now - REPLAYED:
         days = REPLAYED.days
         click.echo(f"warning: of what was known of shoppers more than {days} days ago most is gone:"
@@ -132,6 +131,14 @@ def preview(
         click.echo(json.dumps(as_json(done), indent=2))
     else:
         show(done, Console())
+
+
+def _faulty(faults: Iterable[str]) -> click.ClickException:
+    """Each fault has been said."""
+    said = list(faults)
+    click.echo("\n".join(said), err=True)
+    count = "1 fault" if len(said) == 1 else f"{len(said)} faults"
+    return click.ClickException(f"{count}; nothing was tried")
 
 
 def _instant(option: str, text: str, now: datetime) -> datetime:
