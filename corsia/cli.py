@@ -24,6 +24,10 @@ COMMANDS: Final[Commands] = {
     "policy": ("corsia.commands.policy:policy", "How often a shopper may be spoken to: show, set."),
     "explain": ("corsia.commands.explain:explain", "Why an offer was sent, or was not."),
     "worth": ("corsia.commands.worth:worth_command", "What campaigns cost and earned."),
+    "products": (
+        "corsia.commands.products:products_command",
+        "What is sold, and what lies on which shelf: import, list.",
+    ),
     "learn": ("corsia.commands.learn:learn", "What shoppers and responses teach: learn now."),
     "till": ("corsia.commands.till:till", "Let tills send receipts, and shut them out."),
     "api": ("corsia.commands.serve:api", "One process: HTTP for handsets and gateways."),
