@@ -25,10 +25,11 @@ class Purchased:
 async def purchased(tx: AsyncConnection, shopper_id: str, at: datetime) -> Purchased:
     """What the shopper had bought, as far as it was known at a moment.
 
-    Ask for consent first: of those who do not allow profiling the lines with a coupon are kept.
+    Ask for consent first. Lines that were kept for a coupon alone, without it, are left out.
     """
     known = (
         purchases.c.shopper_id == shopper_id,
+        purchases.c.may_profile,
         purchases.c.at.between(at - PURCHASES_BACK, at),
         purchases.c.stored_at <= at,
     )

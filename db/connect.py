@@ -73,6 +73,16 @@ async def insert_once(tx: AsyncConnection, table: Table, row: Mapping[str, Any])
     return (await tx.execute(on_postgres)).rowcount == 1
 
 
+async def insert_new(tx: AsyncConnection, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Insert the rows, those that a unique key holds already left out."""
+    if not rows:
+        return
+    if tx.dialect.name == "sqlite":
+        await tx.execute(sqlite.insert(table).on_conflict_do_nothing(), rows)
+        return
+    await tx.execute(postgresql.insert(table).on_conflict_do_nothing(), rows)
+
+
 async def upsert(
     tx: AsyncConnection, table: Table, rows: list[dict[str, Any]], changing: Sequence[str]
 ) -> None:

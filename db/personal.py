@@ -24,7 +24,7 @@ from db.tables import (
     visits,
     zone_visits,
 )
-from db.worth_tables import member_codes, purchases
+from db.worth_tables import member_codes, purchases, till_receipts
 
 # Never shown, not even to their owner: a sealed secret is of no use and a target is a credential.
 _WITHHELD = frozenset({"sealed_secret", "value"})
@@ -67,7 +67,9 @@ async def export_shopper(tx: AsyncConnection, shopper_id: str) -> dict[str, list
 
 async def erase_due(tx: AsyncConnection, now: datetime) -> int:
     """Delete every row about a person that has been kept long enough; how many shoppers went."""
-    for table in (browsing, profiles, decisions, visits, survey_walks, purchases, member_codes):
+    for table in (
+        browsing, profiles, decisions, visits, survey_walks, purchases, member_codes, till_receipts,
+    ):  # fmt: skip
         await tx.execute(delete(table).where(table.c.erase_after <= now))
     await tx.execute(delete(refresh_tokens).where(refresh_tokens.c.expires_at <= now))
     gone = await tx.execute(delete(shoppers).where(shoppers.c.erase_after <= now))

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.connect import insert_once
+from db.connect import insert_new, insert_once
 from db.ids import new_id
 from db.tables import redemptions, visits
 from db.visits import UNHEARD_OF
@@ -127,14 +127,6 @@ async def member_of(tx: AsyncConnection, code: str, at: datetime) -> str | None:
     return found
 
 
-async def coupon_owner(tx: AsyncConnection, code: str) -> str | None:
-    """Whose redemption has this code; None when nobody's."""
-    found: str | None = await tx.scalar(
-        select(redemptions.c.shopper_id).where(redemptions.c.code == code)
-    )
-    return found
-
-
 async def receipt_at(tx: AsyncConnection, store_id: str, receipt_id: str) -> datetime | None:
     """The time of a receipt of which lines are stored; None when there are none."""
     found: datetime | None = await tx.scalar(
@@ -158,41 +150,52 @@ async def add_receipt(
     keep what they buy; of the others only lines with their coupon are kept, which are money.
     A line with a coupon is its owner's. Lock every shopper concerned first.
     """
-    used: dict[str, _Redeemed] = {}
-    coupons: dict[str, Coupon] = {}
-    for code in dict.fromkeys(line.coupon for line in receipt.lines if line.coupon is not None):
-        coupons[code], redeemed = await _use(tx, code, receipt)
-        if redeemed is not None:
-            used[code] = redeemed
+    codes = list(dict.fromkeys(line.coupon for line in receipt.lines if line.coupon is not None))
+    coupons, used = await _use(tx, codes, receipt)
     # Without a member the first coupon says whose basket it is.
-    basket_id = member_id or next((one.shopper_id for one in used.values()), None)
-    stored = 0
+    basket_id = member_id or next((used[code].shopper_id for code in codes if code in used), None)
+    told = select(purchases.c.line).where(
+        purchases.c.store_id == receipt.store_id, purchases.c.receipt_id == receipt.receipt_id
+    )
+    stored = set((await tx.scalars(told)).all())
+    visits_of: dict[str, str | None] = {}
+    rows: list[dict[str, Any]] = []
     for number, line in enumerate(receipt.lines, 1):
         redeemed = used.get(line.coupon) if line.coupon is not None else None
         shopper_id = basket_id if redeemed is None else redeemed.shopper_id
-        if shopper_id is None or (redeemed is None and not may_profile(shopper_id)):
+        if shopper_id is None or number in stored:
             continue
-        row = {
-            "id": new_id(),
-            "store_id": receipt.store_id,
-            "receipt_id": receipt.receipt_id,
-            "line": number,
-            "shopper_id": shopper_id,
-            "is_member": shopper_id == member_id and may_profile(shopper_id),
-            "visit_id": await _visit(tx, shopper_id, receipt.store_id, receipt.at),
-            "product_id": line.product_id,
-            "category": line.category,
-            "quantity": line.quantity,
-            "price_cents": line.price_cents,
-            "margin_cents": line.margin_cents,
-            "discount_cents": line.discount_cents,
-            "decision_id": None if redeemed is None else redeemed.decision_id,
-            "at": receipt.at,
-            "stored_at": now,
-            "erase_after": receipt.at + KEPT,
-        }
-        stored += await insert_once(tx, purchases, row)
-    return Taken(stored, coupons)
+        is_allowed = may_profile(shopper_id)
+        if redeemed is None and not is_allowed:
+            continue
+        if shopper_id not in visits_of:
+            visits_of[shopper_id] = (
+                await _visit(tx, shopper_id, receipt.store_id, receipt.at) if is_allowed else None
+            )
+        rows.append(
+            {
+                "id": new_id(),
+                "store_id": receipt.store_id,
+                "receipt_id": receipt.receipt_id,
+                "line": number,
+                "shopper_id": shopper_id,
+                "is_member": shopper_id == member_id and is_allowed,
+                "may_profile": is_allowed,
+                "visit_id": visits_of[shopper_id],
+                "product_id": line.product_id,
+                "category": line.category,
+                "quantity": line.quantity,
+                "price_cents": line.price_cents,
+                "margin_cents": line.margin_cents,
+                "discount_cents": line.discount_cents,
+                "decision_id": None if redeemed is None else redeemed.decision_id,
+                "at": receipt.at,
+                "stored_at": now,
+                "erase_after": receipt.at + KEPT,
+            }
+        )
+    await insert_new(tx, purchases, rows)
+    return Taken(len(rows), coupons)
 
 
 async def purchases_since(
@@ -214,7 +217,8 @@ async def forget_purchases(tx: AsyncConnection, shopper_id: str) -> None:
     are money and no longer compared or profiled."""
     own = purchases.c.shopper_id == shopper_id
     await tx.execute(delete(purchases).where(own, purchases.c.decision_id.is_(None)))
-    await tx.execute(update(purchases).where(own).values(is_member=False, visit_id=None))
+    only_money = {"is_member": False, "may_profile": False, "visit_id": None}
+    await tx.execute(update(purchases).where(own).values(only_money))
     await tx.execute(delete(member_codes).where(member_codes.c.shopper_id == shopper_id))
 
 
@@ -245,37 +249,33 @@ def purchase(row: Any) -> Purchase:
 
 
 async def _use(
-    tx: AsyncConnection, code: str, receipt: TillReceipt
-) -> tuple[Coupon, _Redeemed | None]:
-    """Use a coupon up on this receipt: issued becomes redeemed in one conditional UPDATE.
+    tx: AsyncConnection, codes: Sequence[str], receipt: TillReceipt
+) -> tuple[dict[str, Coupon], dict[str, _Redeemed]]:
+    """Use coupons up on this receipt: issued becomes redeemed in one conditional UPDATE.
 
-    The same receipt again finds it redeemed, as before.
+    What became of each code, and those that are good. The same receipt again finds them redeemed,
+    as before.
     """
-    here = and_(
-        redemptions.c.used_store_id == receipt.store_id,
-        redemptions.c.used_receipt_id == receipt.receipt_id,
-    )
-    done = await tx.execute(
+    if not codes:
+        return {}, {}
+    these = redemptions.c.code.in_(codes)
+    await tx.execute(
         update(redemptions)
-        .where(redemptions.c.code == code, or_(redemptions.c.used_at.is_(None), here))
+        .where(these, redemptions.c.used_at.is_(None))
         .values(
-            used_at=func.coalesce(redemptions.c.used_at, receipt.at),
+            used_at=receipt.at,
             used_store_id=receipt.store_id,
             used_receipt_id=receipt.receipt_id,
         )
     )
-    row = (
-        await tx.execute(
-            select(redemptions.c.decision_id, redemptions.c.shopper_id).where(
-                redemptions.c.code == code
-            )
-        )
-    ).one_or_none()
-    if row is None:
-        return Coupon.UNKNOWN, None
-    if done.rowcount == 0:
-        return Coupon.USED_BEFORE, None
-    return Coupon.REDEEMED, _Redeemed(row.decision_id, row.shopper_id)
+    coupons = dict.fromkeys(codes, Coupon.UNKNOWN)
+    used: dict[str, _Redeemed] = {}
+    for row in await tx.execute(select(redemptions).where(these)):
+        coupons[row.code] = Coupon.USED_BEFORE
+        if (row.used_store_id, row.used_receipt_id) == (receipt.store_id, receipt.receipt_id):
+            coupons[row.code] = Coupon.REDEEMED
+            used[row.code] = _Redeemed(row.decision_id, row.shopper_id)
+    return coupons, used
 
 
 async def _visit(tx: AsyncConnection, shopper_id: str, store_id: str, at: datetime) -> str | None:

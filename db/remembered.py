@@ -85,7 +85,11 @@ async def _add_baskets(
             purchases.c.at,
             purchases.c.erase_after,
         )
-        .where(purchases.c.shopper_id.in_(shopper_ids), purchases.c.erase_after > kept_until)
+        .where(
+            purchases.c.shopper_id.in_(shopper_ids),
+            purchases.c.may_profile,
+            purchases.c.erase_after > kept_until,
+        )
         .order_by(purchases.c.shopper_id, purchases.c.at)
     )
     baskets: defaultdict[tuple[str, str, str, datetime], set[str]] = defaultdict(set)

@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    false,
 )
 
 from db.columns import metadata, own_id, part_of, ref
@@ -62,6 +63,8 @@ purchases: Final = Table(
     # Whether the shopper showed who they are, and did not only use a coupon. Coupons are for one
     # side of an experiment: what is known through them alone is never compared.
     Column("is_member", Boolean, nullable=False),
+    # Whether they allowed profiling when they paid, and until now. Of others a line is money alone.
+    Column("may_profile", Boolean, nullable=False, server_default=false()),
     Column("visit_id", String(64)),
     Column("product_id", String(64), nullable=False),
     Column("category", String(64), nullable=False),
@@ -79,6 +82,15 @@ purchases: Final = Table(
     CheckConstraint("quantity > 0", name="something_bought"),
     CheckConstraint("price_cents >= 0 and discount_cents >= 0", name="money_not_negative"),
     Index("ix_purchases_of_shopper", "shopper_id", "at"),
+)
+# What was on a receipt of which something was kept, as a hash: for as long as it may be sent again.
+till_receipts: Final = Table(
+    "till_receipts",
+    metadata,
+    part_of("store_id", "stores.id"),
+    Column("receipt_id", String(64), primary_key=True),
+    Column("sha256", String(64), nullable=False),
+    Column("erase_after", UtcDateTime, nullable=False, index=True),
 )
 # The questions asked of campaigns: fixed before the answer is known. campaign_id: empty asks it of
 # all campaigns together. cut_at: the campaign or the salt was changed, and another trial began.

@@ -6,18 +6,16 @@ from typing import Final
 from aiohttp import hdrs, web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.consents import standing_consents
-from db.handsets import lock_shopper
 from db.purchases import (
     OLDEST_RECEIPT,
     ReceiptLine,
     TillReceipt,
     add_receipt,
-    coupon_owner,
     member_code,
     member_of,
     receipt_at,
 )
+from db.till_receipts import coupon_owners, is_the_same, lock_allowing
 from db.tills import Till, of_token
 from mobile_api.gate import locked_caller
 from mobile_api.operations import Security, operation
@@ -29,7 +27,6 @@ from mobile_api.problems import (
     RefusedError,
 )
 from mobile_api.till_models import CouponAnswer, MemberCode, ReceiptPaid, ReceiptTaken
-from shoppers.consent import Purpose
 
 # A till's clock may be a little ahead of ours.
 MAX_AHEAD: Final = timedelta(minutes=5)
@@ -38,28 +35,35 @@ MAX_AHEAD: Final = timedelta(minutes=5)
 async def take_receipt(request: web.Request, body: ReceiptPaid) -> ReceiptTaken:
     """Take a till receipt
 
-    (store, receipt_id) names a receipt for ever: sent again it changes nothing. Only lines of a
-    shopper are kept who showed their code and allows profiling, or whose coupon is on the line. A
-    receipt is a fact: a coupon that is no good refuses nothing, its line says so.
+    (store, receipt_id) names a receipt for ever: sent again it changes nothing, and with other
+    lines it is refused. Only lines of a shopper are kept who showed their code and allows
+    profiling, or whose coupon is on the line. A receipt is a fact: a coupon that is no good refuses
+    nothing, its line says so.
     """
     now = request.app[CLOCK].now()
     if not now - OLDEST_RECEIPT <= body.at <= now + MAX_AHEAD:
         raise RefusedError(IMPOSSIBLE_RECEIPT, "our time is in the Date header")
-    async with request.app[DB].begin() as tx:
+    async with request.app[DB].read() as tx:
         till = await _till(tx, request)
+    receipt = TillReceipt(
+        till.store_id,
+        body.receipt_id,
+        body.at,
+        [ReceiptLine(**line.model_dump()) for line in body.lines],
+        body.member_code,
+    )
+    codes = {line.coupon for line in receipt.lines if line.coupon is not None}
+    async with request.app[DB].begin() as tx:
         before = await receipt_at(tx, till.store_id, body.receipt_id)
         if before is not None and before != body.at:
             raise RefusedError(RECEIPT_DIFFERS)
-        receipt = TillReceipt(
-            till.store_id,
-            body.receipt_id,
-            body.at,
-            [ReceiptLine(**line.model_dump()) for line in body.lines],
-        )
         member_id = None
         if body.member_code is not None:
             member_id = await member_of(tx, body.member_code, body.at)
-        profiled = await _locked(tx, receipt, member_id)
+        concerned = await coupon_owners(tx, codes) | ({member_id} if member_id else set())
+        profiled = await lock_allowing(tx, concerned, body.at)
+        if concerned and not await is_the_same(tx, receipt):
+            raise RefusedError(RECEIPT_DIFFERS)
         taken = await add_receipt(tx, receipt, member_id, profiled.__contains__, now)
     return ReceiptTaken(
         stored=taken.stored,
@@ -84,23 +88,12 @@ async def show_code(request: web.Request) -> MemberCode:
 
 async def _till(tx: AsyncConnection, request: web.Request) -> Till:
     scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    till = await of_token(tx, token.strip()) if scheme.lower() == "bearer" else None
+    # What is not ASCII is none of our tokens, and cannot be hashed.
+    is_token = scheme.lower() == "bearer" and token.isascii()
+    till = await of_token(tx, token.strip()) if is_token else None
     if till is None:
         raise RefusedError(UNAUTHENTICATED, headers={hdrs.WWW_AUTHENTICATE: "Bearer"})
     return till
-
-
-async def _locked(tx: AsyncConnection, receipt: TillReceipt, member_id: str | None) -> set[str]:
-    """Who of those concerned allows profiling; all of them stay as they are until the end."""
-    codes = {line.coupon for line in receipt.lines if line.coupon is not None}
-    concerned = {member_id, *[await coupon_owner(tx, code) for code in sorted(codes)]} - {None}
-    profiled = set()
-    # In one order for all, or two receipts might wait for each other.
-    for shopper_id in sorted(one for one in concerned if one is not None):
-        await lock_shopper(tx, shopper_id)
-        if Purpose.PROFILING in await standing_consents(tx, shopper_id):
-            profiled.add(shopper_id)
-    return profiled
 
 
 OPERATIONS: Final = (

@@ -30,7 +30,7 @@ def a_row(person: Person, receipt: int, line: int, at: datetime, **changes: Any)
         "id": f"{receipt}-{line}", "store_id": STORE, "receipt_id": f"r{receipt}", "line": line,
         "shopper_id": person.shopper_id, "is_member": True, "product_id": "penne",
         "category": "pasta", "quantity": 1, "price_cents": 100, "discount_cents": 0,
-        "at": at, "stored_at": at, "erase_after": at + purchases.KEPT,
+        "at": at, "stored_at": at, "erase_after": at + purchases.KEPT, "may_profile": True,
     }  # fmt: skip
     return {**row, **changes}
 

@@ -50,7 +50,14 @@ from db.tables import (
 from db.tables import (
     consents as consents_table,
 )
-from db.worth_tables import campaign_worth, control_salts, tills, trials, worth_days
+from db.worth_tables import (
+    campaign_worth,
+    control_salts,
+    till_receipts,
+    tills,
+    trials,
+    worth_days,
+)
 from offers.fading import Tally
 from offers.known import Opinion, Profile
 from shoppers.consent import Purpose
@@ -58,8 +65,8 @@ from tests.db.rows import STORE, a_person, a_send, a_store
 
 ABOUT_NOBODY = {
     stores, gateways, gateway_codes, gateway_progress, gateway_links, gateway_radios, campaigns,
-    surveys_table, catalogue_version, stops, control_salts, tills, trials, campaign_worth,
-    worth_days, learnt, campaign_odds, categories, products, shelves, policies,
+    surveys_table, catalogue_version, stops, control_salts, tills, till_receipts, trials,
+    campaign_worth, worth_days, learnt, campaign_odds, categories, products, shelves, policies,
     campaign_versions, campaign_events,
 }  # fmt: skip
 TARGET = "fid-of-this-person"

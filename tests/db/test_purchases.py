@@ -187,7 +187,23 @@ async def test_without_consent_only_the_coupon_is_kept(
         receipt = a_receipt(now, a_line("rice"), a_line(coupon=code))
         await add_receipt(tx, receipt, person.shopper_id, nobody, now)
         (bought,) = await purchases_since(tx, person.shopper_id, now)
-    assert (bought.decision_id, bought.is_member) == (decision_id, False)
+    assert (bought.decision_id, bought.is_member, bought.visit_id) == (decision_id, False, None)
+
+
+async def test_a_coupon_on_each_of_many_lines_is_money_on_each(
+    database: Database, clock: VirtualClock
+) -> None:
+    now = clock.now()
+    coupons = [await a_coupon(database, now) for _ in range(3)]
+    lines = [a_line(coupon=code) for _, _, code in coupons] + [a_line(coupon=coupons[0][2])]
+    async with database.begin() as tx:
+        taken = await add_receipt(tx, a_receipt(now, *lines), None, nobody, now)
+        stored = await purchases_since(tx, None, now)
+    assert set(taken.coupons.values()) == {Coupon.REDEEMED}
+    owners = [(person.shopper_id, decision_id) for person, decision_id, _ in coupons]
+    assert sorted((one.line, one.shopper_id, one.decision_id) for one in stored) == [
+        (number, *owner) for number, owner in enumerate([*owners, owners[0]], 1)
+    ]
 
 
 async def test_who_withdraws_is_left_with_their_coupons(

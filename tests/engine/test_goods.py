@@ -210,7 +210,8 @@ async def buy(shop: Shop, phone: Phone, product_id: str, category: str) -> None:
     at = shop.clock.now()
     row = {
         "id": f"{phone.shopper_id}-{product_id}", "store_id": STORE, "receipt_id": phone.shopper_id,
-        "line": 1, "shopper_id": phone.shopper_id, "is_member": True, "product_id": product_id,
+        "line": 1, "shopper_id": phone.shopper_id, "is_member": True, "may_profile": True,
+        "product_id": product_id,
         "category": category, "quantity": 1, "price_cents": 100, "discount_cents": 0,
         "at": at, "stored_at": at, "erase_after": at + timedelta(days=365),
     }  # fmt: skip

@@ -77,6 +77,7 @@ async def _buys(
             "line": line,
             "shopper_id": person.shopper_id,
             "is_member": True,
+            "may_profile": True,
             "product_id": f"some-{category}",
             "category": category,
             "quantity": 1,

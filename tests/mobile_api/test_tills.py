@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from db import tills
+from db.bought import Purchased, purchased
 from db.purchases import purchases_since
+from db.remembered import facts_of
 from db.worth_tables import purchases
 from offers.campaign import Tier
 from offers.situation import Weighed
@@ -111,6 +113,42 @@ async def test_another_receipt_of_the_same_id_is_refused(api: Api) -> None:
     assert (answered.status, answered.problem) == (409, "receipt-differs")
 
 
+async def test_a_receipt_sent_again_with_other_lines_is_refused_and_uses_no_coupon(
+    api_on_both: Api,
+) -> None:
+    api = api_on_both
+    phone, till = await api.phone(), await api.till()
+    _, code = await redeemed(api, phone)
+    shown = await shown_code(phone)
+    first = a_receipt(api, member_code=shown)
+    with_coupon = a_receipt(api, a_line(coupon=code, discount_cents=100), member_code=shown)
+
+    answers = [await pay(api, till, one) for one in (first, with_coupon, first)]
+
+    assert [one.status for one in answers] == [200, 409, 200]
+    assert answers[1].problem == "receipt-differs"
+    # It is still good, and money where it is used.
+    other = await pay(api, till, with_coupon | {"receipt_id": "r-2"})
+    assert other.json() == {"stored": 1, "coupons": [{"code": code, "outcome": "redeemed"}]}
+
+
+async def test_a_receipt_of_before_consent_or_after_it_is_not_kept(api: Api) -> None:
+    """What was bought without consent is not made a profile by consent that is given later."""
+    phone, till = await api.phone(("location_ble", "push_marketing")), await api.till()
+    _, code = await redeemed(api, phone)
+    receipt = a_receipt(api, a_line(), a_line(coupon=code), member_code=await shown_code(phone))
+    await api.clock.advance(60)
+    given = {"consents": grants(["profiling"])}
+    assert (await phone.call("PUT", "/v1/me/consents", given)).status == 200
+    assert (await pay(api, till, receipt)).json()["stored"] == 1
+    async with api.database.read() as tx:
+        row: Any = (await tx.execute(select(purchases))).one()
+        assert await purchased(tx, phone.shopper_id, api.clock.now()) == Purchased({}, {})
+        facts = await facts_of(tx, [phone.shopper_id], api.clock.now())
+    assert (row.is_member, row.may_profile, row.visit_id) == (False, False, None)
+    assert phone.shopper_id not in facts
+
+
 @pytest.mark.parametrize("ago", [timedelta(days=7, seconds=1), -6 * MINUTE])
 async def test_a_receipt_of_an_impossible_time_is_refused(api: Api, ago: timedelta) -> None:
     at = (api.clock.now() - ago).isoformat()
@@ -147,7 +185,8 @@ async def test_a_receipt_that_does_not_fit_is_refused_whole(
 
 async def test_only_a_till_that_is_not_revoked_may_send(api: Api) -> None:
     till, phone = await api.till(), await api.phone()
-    for headers in ({}, {"Authorization": "Bearer nobody"}, phone.authorization):
+    strange = {"Authorization": b"Bearer \xff\xfe".decode("utf-8", "surrogateescape")}
+    for headers in ({}, {"Authorization": "Bearer nobody"}, strange, phone.authorization):
         answered = await pay(api, headers, a_receipt(api))
         assert (answered.status, answered.problem) == (401, "unauthenticated")
     async with api.database.begin() as tx:

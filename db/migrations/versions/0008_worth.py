@@ -62,6 +62,7 @@ def upgrade() -> None:
         sa.Column("line", sa.Integer(), nullable=False),
         sa.Column("shopper_id", sa.String(length=64), nullable=False),
         sa.Column("is_member", sa.Boolean(), nullable=False),
+        sa.Column("may_profile", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("visit_id", sa.String(length=64), nullable=True),
         sa.Column("product_id", sa.String(length=64), nullable=False),
         sa.Column("category", sa.String(length=64), nullable=False),
@@ -98,6 +99,21 @@ def upgrade() -> None:
     op.create_index(op.f("ix_purchases_shopper_id"), "purchases", ["shopper_id"])
     op.create_index(op.f("ix_purchases_erase_after"), "purchases", ["erase_after"])
     op.create_index("ix_purchases_of_shopper", "purchases", ["shopper_id", "at"])
+    op.create_table(
+        "till_receipts",
+        sa.Column("store_id", sa.String(length=64), nullable=False),
+        sa.Column("receipt_id", sa.String(length=64), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("erase_after", db.types.UtcDateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["store_id"],
+            ["stores.id"],
+            name=op.f("fk_till_receipts_store_id_stores"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("store_id", "receipt_id", name=op.f("pk_till_receipts")),
+    )
+    op.create_index(op.f("ix_till_receipts_erase_after"), "till_receipts", ["erase_after"])
     op.create_table(
         "trials",
         sa.Column("campaign_id", sa.String(length=64), nullable=False),
@@ -153,6 +169,7 @@ def downgrade() -> None:
         "worth_days",
         "campaign_worth",
         "trials",
+        "till_receipts",
         "purchases",
         "member_codes",
         "tills",
