@@ -52,7 +52,8 @@ def decide(situation: Situation) -> Decision:
             if not may_win and len(judged) >= WEIGHED_MAX:
                 break
             against = against_all + reasons_against(situation, candidate)
-            if -cost < RELEVANCE_THRESHOLD_CENTS:
+            # What is no promotion need not pay.
+            if is_promoting and -cost < RELEVANCE_THRESHOLD_CENTS:
                 against = (*against, Reason.BELOW_RELEVANCE)
             if may_win and _EXPERIMENT.issuperset(against):
                 rivals.append(len(judged))

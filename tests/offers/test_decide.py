@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -181,6 +182,16 @@ def test_below_the_threshold_nothing_is_sent() -> None:
     assert held.why == (Reason.BELOW_RELEVANCE,)
 
 
+@pytest.mark.parametrize("tier", [Tier.RECOVERY, Tier.SERVICE])
+def test_what_is_no_promotion_need_not_pay(tier: Tier) -> None:
+    free = Offer("Your order is ready", "At the desk.")
+
+    assert isinstance(decide(a_situation(a_campaign(offer=free, tier=tier))), Send)
+    held = decide(a_situation(a_campaign(offer=free, tier=Tier.PERSONAL)))
+    assert isinstance(held, Hold)
+    assert held.why == (Reason.BELOW_RELEVANCE,)
+
+
 def test_of_a_thousand_candidates_the_best_placed_are_told() -> None:
     paused = [a_campaign(f"p-{n:03d}", offer=RICH, status=Status.PAUSED) for n in range(500)]
     poor = [a_campaign(f"q-{n:03d}") for n in range(500)]
@@ -301,7 +312,8 @@ def test_whatever_is_sent_has_no_reason_against_it(situation: Situation) -> None
     assert reasons_against(situation, sent) == ()
     assert decision.weighed[0].campaign_id == sent.campaign.campaign_id
     assert decision.weighed[0].against == ()
-    assert decision.weighed[0].score >= RELEVANCE_THRESHOLD_CENTS
+    if is_promotion(sent.campaign.tier):
+        assert decision.weighed[0].score >= RELEVANCE_THRESHOLD_CENTS
     assert situation.shopper.consents >= {Purpose.LOCATION_BLE, Purpose.PUSH_MARKETING}
 
 
