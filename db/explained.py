@@ -3,18 +3,22 @@
 One place for the command line, its JSON and the app. Only what is stored is told.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.decisions import StoredDecision
 from db.tables import consents
-from offers.reasons import Otherwise, Stored, otherwise, stored, unless, why
+from offers.otherwise import Otherwise, Stored, Winner, otherwise, stored
+from offers.reasons import unless, why
 from offers.shopper_words import otherwise_to_shopper, to_shopper
+
+# Of the campaigns that the draw could have chosen, so many are named.
+NAMED_MAX: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ def told_to_shopper(decision: StoredDecision) -> ToldToShopper:
         words = next((tuple(w["relevance"]) for w in weighed), ())
         return ToldToShopper(words, None, data_used)
     changed = None if nearest is None else otherwise(candidates, nearest.campaign_id)
-    lifted = changed.lifted if changed is not None and not changed.is_ghost else ()
+    lifted = () if changed is None or any(one.is_ghost for one in changed.wins) else changed.lifted
     return ToldToShopper(to_shopper(decision.reasons), otherwise_to_shopper(lifted), data_used)
 
 
@@ -133,14 +137,29 @@ def _otherwise(one: Stored, candidates: list[Stored], seen: Mapping[str, Any]) -
 
 def _told_otherwise(one: Stored, changed: Otherwise, seen: Mapping[str, Any]) -> str:
     conditions = " and ".join(unless(reason, seen) for reason in changed.lifted)
-    if changed.wins == one.campaign_id:
+    (winner, *others) = changed.wins
+    if others:
+        return f"{conditions}, the draw would have been between {_any_of(one, changed.wins)}"
+    if winner.campaign_id == one.campaign_id:
         return f"it would have been sent {conditions}"
-    if changed.is_ghost:
-        ahead = f"{changed.wins} goes first, and the shopper is in its control group"
+    if winner.is_ghost:
+        ahead = f"{winner.campaign_id} goes first, and the shopper is in its control group"
         return f"{conditions or 'even so'}, silence: {ahead}"
     if not changed.lifted:
-        return f"{changed.wins} was sent instead: it fitted better, or its kind goes first"
-    return f"{conditions}, {changed.wins} would have been sent instead"
+        return f"{winner.campaign_id} was sent instead: it fitted better, or its kind goes first"
+    return f"{conditions}, {winner.campaign_id} would have been sent instead"
+
+
+def _any_of(one: Stored, wins: Sequence[Winner]) -> str:
+    """The campaign itself, then the others, the likeliest first; of many the first ones."""
+    others = [each for each in wins if each.campaign_id != one.campaign_id]
+    names = ["it"] if len(others) < len(wins) else []
+    for each in others:
+        silent = " (silence: its control group)" if each.is_ghost else ""
+        names.append(f"{each.campaign_id}{silent}")
+    if len(names) > NAMED_MAX:
+        names = [*names[: NAMED_MAX - 1], f"{len(names) - NAMED_MAX + 1} others"]
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _data_used(seen: Mapping[str, Any], who: str) -> tuple[str, ...]:

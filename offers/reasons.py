@@ -3,39 +3,20 @@
 From what is stored of a decision alone, so that it is told the same a year later.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from offers.filters import (
-    CAP_REASONS,
-    MOMENT_FILTERS,
-    PROMOTION_FILTERS,
     binding_caps,
     message_of,
     reason_of,
 )
-from offers.pressure import reached
+from offers.pressure import LOOKS_BACK, reached
 from offers.situation import Reason, Situation
 
-# Those that hold for every campaign: lifted for one, they are lifted for all.
-_OF_THE_MOMENT: Final = frozenset(
-    {reason for reason, _ in (*MOMENT_FILTERS, *PROMOTION_FILTERS)}
-    | CAP_REASONS - {Reason.CAMPAIGN_CAP, Reason.CATEGORY_CAP}
-)
-_EXPERIMENT: Final = frozenset({Reason.CONTROL_GROUP, Reason.HELD_OUT})
 DAY_S: Final = 86_400.0
 WEEK_S: Final = 7 * DAY_S
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """One candidate as a decision stored it. tier: the lower goes first, whatever the scores."""
-
-    campaign_id: str
-    score: float
-    against: tuple[Reason, ...]
-    tier: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,32 +31,6 @@ class FullCap:
     sent: int
     within_s: float | None
     days: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Otherwise:
-    """What one would have had to change for a campaign.
-
-    lifted: its reasons; wins: the campaign that would then have been sent, it or another. is_ghost:
-    the shopper is in the control group of that other, and would have got silence.
-    """
-
-    lifted: tuple[Reason, ...]
-    wins: str
-    is_ghost: bool = False
-
-
-def stored(weighed: Iterable[Mapping[str, Any]]) -> list[Stored]:
-    """The candidates of a stored decision. One of before tiers were stored has the last."""
-    return [
-        Stored(
-            one["campaign_id"],
-            one["score"],
-            tuple(Reason(reason) for reason in one["against"]),
-            one.get("tier", 99),
-        )
-        for one in weighed
-    ]
 
 
 def full_caps(situation: Situation, campaign_id: str | None) -> list[FullCap]:
@@ -94,28 +49,6 @@ def full_caps(situation: Situation, campaign_id: str | None) -> list[FullCap]:
         )
         for one in reached(caps, wanted, messages, situation.local)
     ]
-
-
-def otherwise(candidates: Sequence[Stored], campaign_id: str) -> Otherwise | None:
-    """What would have happened without the reasons against a campaign.
-
-    None when there were none, when it was not among the candidates, or when it stood behind one
-    that lost its place at the last moment.
-
-    Who is outranked has no reason of its own to lift but the winner, and `wins` names that one.
-    """
-    own = next((one for one in candidates if one.campaign_id == campaign_id), None)
-    if own is None or not own.against:
-        return None
-    lifted = tuple(reason for reason in own.against if reason is not Reason.OUTRANKED)
-    for_all = _OF_THE_MOMENT.intersection(lifted)
-    for one in sorted(candidates, key=lambda one: (one.tier, -one.score, one.campaign_id)):
-        left = set() if one is own else {*one.against} - for_all - {Reason.OUTRANKED}
-        if one is own and not lifted:
-            break  # it was outranked by one that then could not be sent
-        if left <= _EXPERIMENT:
-            return Otherwise(lifted, one.campaign_id, is_ghost=bool(left))
-    return None
 
 
 def why(reason: Reason, seen: Mapping[str, Any]) -> str:
@@ -145,8 +78,10 @@ class _Facts(dict[str, object]):
                 "least_still_here": _percent(limits.get("still_here_p")),
                 "threshold": limits.get("worth_cents", "?"),
                 "sent": cap.get("sent", "?"),
+                "times": _times(cap.get("sent")),
                 "more": _one_more(cap.get("sent")),
                 "span": _span(cap),
+                "within": _duration(cap.get("within_s")),
             }
         )
 
@@ -174,11 +109,24 @@ def _span(cap: Mapping[str, Any]) -> str:
     days, within_s = cap.get("days"), cap.get("within_s")
     if days is not None:
         return "today" if days == 1 else f"in {days} calendar days"
-    if within_s is None:
-        return "in 30 days"
-    if within_s < DAY_S:
-        return f"in {within_s:.0f} s"
-    return f"in {within_s / DAY_S:.0f} days"
+    return f"in {_duration(LOOKS_BACK.total_seconds() if within_s is None else within_s)}"
+
+
+def _duration(seconds: float | None) -> str:
+    """In the largest unit of which it is several, or one hour or less."""
+    if seconds is None:
+        return "?"
+    for unit_s, unit, least in ((DAY_S, "day", 2), (3_600.0, "hour", 1), (60.0, "minute", 1)):
+        if seconds >= least * unit_s and seconds % unit_s == 0:
+            count = round(seconds / unit_s)
+            return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+    return f"{seconds:.0f} s"
+
+
+def _times(count: int | None) -> str:
+    if count is None:
+        return "? times"
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def _percent(share: float | None) -> str:
@@ -217,10 +165,10 @@ _WHY: Final[Mapping[Reason, str]] = {
     Reason.WEEK_CAP: "{sent} sent {span} already",
     Reason.CHANNEL_CAP: "{sent} pushed {span} already",
     Reason.STORE_CAP: "{sent} sent from this store {span} already",
-    Reason.CAMPAIGN_CAP: "the campaign was sent {sent} times {span}",
-    Reason.CATEGORY_CAP: "{sent} sent of a category of its {span}",
+    Reason.CAMPAIGN_CAP: "the campaign was sent {times} {span}",
+    Reason.CATEGORY_CAP: "{sent} sent of one of its categories {span}",
     Reason.CAMPAIGN_SEEN: "sent in this visit already",
-    Reason.COOL_DOWN: "another was sent {span}",
+    Reason.COOL_DOWN: "another was sent less than {within} before",
     Reason.FATIGUED: "the shopper ignored the last ones",
     Reason.HELD_OUT: "the shopper is in the hold-out from all campaigns",
     Reason.CONTROL_GROUP: "the shopper is in its control group",
@@ -255,7 +203,7 @@ _UNLESS: Final[Mapping[Reason, str]] = {
     Reason.CAMPAIGN_CAP: "with a cap of {more} for the campaign {span}",
     Reason.CATEGORY_CAP: "with a cap of {more} for the category {span}",
     Reason.CAMPAIGN_SEEN: "in a visit in which it was not sent before",
-    Reason.COOL_DOWN: "with none sent {span}",
+    Reason.COOL_DOWN: "with none sent in the {within} before",
     Reason.FATIGUED: "had one of the last ones been opened",
     Reason.HELD_OUT: "outside the hold-out, where the shopper stays for its whole time",
     Reason.CONTROL_GROUP: "outside the control group, where the shopper stays for its whole time",

@@ -64,7 +64,8 @@ async def test_a_send_and_who_was_outranked(shop: Shop, tmp_path: Path) -> None:
     asked = about(phone, "rice", shop, shop.clock.now() - sent.at)
     said = (await explain(tmp_path, *asked)).output
     assert "rice: the shopper is not in its audience" in said
-    assert "with the shopper in its audience, pasta would have been sent instead" in said
+    drawn = "with the shopper in its audience, the draw would have been between it and pasta"
+    assert drawn in said
 
 
 async def test_silence_says_which_cap_would_have_sufficed(shop: Shop, tmp_path: Path) -> None:
@@ -141,4 +142,4 @@ async def test_the_consents_of_that_moment_are_told_in_text_and_json(
     assert all(used in said for used in told["data_used"])
     rice = next(one for one in told["about"] if one["campaign_id"] == "rice")
     assert "the shopper is not in its audience" in rice["against"]
-    assert "pasta would have been sent instead" in rice["otherwise"]
+    assert "the draw would have been between it and pasta" in rice["otherwise"]

@@ -7,12 +7,14 @@ from typing import Any
 import msgspec
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from offers.campaign import Tier
 from offers.decide import decide
 from offers.filters import reason_of
+from offers.otherwise import Otherwise, Stored, Winner, otherwise, stored
 from offers.pressure import Cap, Policy, Pressure, Scope
-from offers.reasons import Otherwise, Stored, full_caps, otherwise, stored, unless, why
+from offers.reasons import full_caps, unless, why
 from offers.situation import Decision, Reason, Send, Situation, ZoneRole
 from shoppers.consent import NEEDED_IN_AISLE
 from tests.offers.situations import a_campaign, a_message, a_situation
@@ -85,15 +87,46 @@ ROWS = [
 
 
 def test_what_holds_for_every_campaign_is_lifted_for_all() -> None:
-    assert otherwise(ROWS, "first") == Otherwise((*BOTH, Reason.CONTROL_GROUP), "first")
+    first, second = Winner("first"), Winner("second")
+    lifted = (*BOTH, Reason.CONTROL_GROUP)
+    assert otherwise(ROWS, "first") == Otherwise(lifted, (first, second))
     free = ROWS[1:]
-    assert otherwise(free, "second") == Otherwise(BOTH, "second")
-    assert otherwise(free, "third") == Otherwise((*BOTH, Reason.OUTSIDE_HOURS), "second")
+    assert otherwise(free, "second") == Otherwise(BOTH, (second,))
+    assert otherwise(free, "third") == Otherwise(
+        (*BOTH, Reason.OUTSIDE_HOURS), (second, Winner("third"))
+    )
     assert otherwise(free, "another") is None
 
 
-def test_a_control_group_ahead_means_silence_and_not_the_runner_up() -> None:
-    assert otherwise(ROWS, "second") == Otherwise(BOTH, "first", is_ghost=True)
+def test_a_control_group_that_may_be_drawn_means_silence() -> None:
+    ghost = Winner("first", is_ghost=True)
+    assert otherwise(ROWS, "second") == Otherwise(BOTH, (ghost, Winner("second")))
+
+
+def test_between_what_is_no_promotion_nothing_is_drawn() -> None:
+    rows = [replace(row, tier=1) for row in ROWS]
+    assert otherwise(rows, "third") == Otherwise(
+        (*BOTH, Reason.OUTSIDE_HOURS), (Winner("first", is_ghost=True),)
+    )
+    old = [replace(row, tier=99) for row in ROWS]
+    assert otherwise(old, "first") == Otherwise((*BOTH, Reason.CONTROL_GROUP), (Winner("first"),))
+
+
+def test_who_won_the_draw_has_won_it_against_all_but_the_newcomer() -> None:
+    won = [
+        Stored("won", 5.0, (), 3),
+        Stored("better", 9.0, (Reason.OUTRANKED,), 3),
+        Stored("seen", 7.0, (Reason.CAMPAIGN_SEEN,), 3),
+        Stored("ghost", 6.0, (Reason.CONTROL_GROUP,), 3),
+        Stored("below", 8.0, (Reason.OUTSIDE_HOURS,), 4),
+    ]
+    assert otherwise(won, "better") == Otherwise((), (Winner("won"),))
+    assert otherwise(won, "ghost") == Otherwise((Reason.CONTROL_GROUP,), (Winner("won"),))
+    assert otherwise(won, "below") == Otherwise((Reason.OUTSIDE_HOURS,), (Winner("won"),))
+    seen_first = otherwise(won, "seen")
+    assert seen_first is not None
+    likely = [one.campaign_id for one in seen_first.wins]
+    assert likely == ["seen", "won", "better", "ghost"]
 
 
 def test_who_was_outranked_learns_by_whom() -> None:
@@ -101,8 +134,27 @@ def test_who_was_outranked_learns_by_whom() -> None:
         a_situation(a_campaign("poor"), a_campaign("rich", offer=RICH, tier=Tier.PERSONAL))
     )
     rows = stored(msgspec.to_builtins(list(decision.weighed)))
-    assert otherwise(rows, "poor") == Otherwise((), "rich")
+    assert otherwise(rows, "poor") == Otherwise((), (Winner("rich"),))
     assert otherwise(rows, "rich") is None
+
+
+@pytest.mark.parametrize(
+    ("within_s", "said"),
+    [
+        (1_200.0, "20 minutes"), (60.0, "1 minute"), (45.0, "45 s"), (90.0, "90 s"),
+        (3_600.0, "1 hour"), (7_200.0, "2 hours"), (86_400.0, "24 hours"), (172_800.0, "2 days"),
+    ],
+)  # fmt: skip
+def test_a_time_is_told_in_its_own_unit(within_s: float, said: str) -> None:
+    cap = {"reason": "cool_down", "most": 1, "sent": 1, "within_s": within_s, "days": None}
+    assert why(Reason.COOL_DOWN, {"caps": [cap]}) == f"another was sent less than {said} before"
+
+
+@pytest.mark.parametrize(("sent", "said"), [(1, "once"), (2, "twice"), (3, "3 times")])
+def test_how_often_is_told_as_people_say_it(sent: int, said: str) -> None:
+    cap = {"reason": "campaign_cap", "most": 1, "sent": sent, "within_s": 604_800.0, "days": None}
+    told = {"caps": [cap]}
+    assert why(Reason.CAMPAIGN_CAP, told) == f"the campaign was sent {said} in 7 days"
 
 
 def decide_without(situation: Situation, campaign_id: str, lifted: tuple[Reason, ...]) -> Decision:
@@ -170,10 +222,13 @@ def decide_without(situation: Situation, campaign_id: str, lifted: tuple[Reason,
     )
 
 
-@settings(max_examples=300, deadline=None)
-@given(SITUATIONS)
-def test_who_is_said_to_win_wins_when_the_reasons_are_gone(situation: Situation) -> None:
-    """Judged by deciding again where nothing of that was in the way."""
+@settings(max_examples=500, deadline=None)
+@given(SITUATIONS, st.integers(0, 2**64 - 1))
+def test_who_is_said_to_win_wins_when_the_reasons_are_gone(
+    situation: Situation, chance: int
+) -> None:
+    """Judged by deciding again where nothing of that was in the way, whatever is drawn."""
+    situation = replace(situation, chance=chance)
     decision = decide(situation)
     rows = stored(msgspec.to_builtins(list(decision.weighed)))
     for row in rows:
@@ -186,7 +241,8 @@ def test_who_is_said_to_win_wins_when_the_reasons_are_gone(situation: Situation)
             continue  # worth more, it would stand elsewhere
         again = decide_without(situation, row.campaign_id, answer.lifted)
         if isinstance(again, Send):
-            assert (again.campaign.campaign_id, False) == (answer.wins, answer.is_ghost)
+            won = Winner(again.campaign.campaign_id)
         else:
             assert again.ghost is not None
-            assert (again.ghost.campaign_id, True) == (answer.wins, answer.is_ghost)
+            won = Winner(again.ghost.campaign_id, is_ghost=True)
+        assert won in answer.wins
