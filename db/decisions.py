@@ -55,6 +55,21 @@ async def store_decision(tx: AsyncConnection, decision: StoredDecision) -> None:
     )
 
 
+async def retell(tx: AsyncConnection, decision: StoredDecision) -> None:
+    """A decision of this transaction came out otherwise than it was stored."""
+    await tx.execute(
+        update(decisions)
+        .where(decisions.c.id == decision.decision_id)
+        .values(
+            outcome=decision.outcome,
+            ghost=decision.ghost,
+            reasons=decision.reasons,
+            weighed=decision.weighed,
+            seen=decision.seen,
+        )
+    )
+
+
 async def load_decision(tx: AsyncConnection, decision_id: str) -> StoredDecision | None:
     """One decision; None when there is none of that id."""
     row = (await tx.execute(select(decisions).where(decisions.c.id == decision_id))).one_or_none()

@@ -200,12 +200,14 @@ class Live:
         ]
         return bool(await self._reserve(keys=_pressure(shopper_id), args=arguments))
 
-    async def release(self, shopper_id: str, sent: Message) -> None:
-        """The message came to nothing: it no longer counts."""
-        await self.release_all([(shopper_id, sent)])
+    async def unreserve(self, shopper_id: str, wanted: Message) -> None:
+        """The message was not stored, as far as is known: it counts no longer, unless SQL has it
+        after all (the answer to a commit may be lost)."""
+        messages, _ = _pressure(shopper_id)
+        await self.redis.zrem(messages, member(wanted))
 
     async def release_all(self, given_back: Sequence[tuple[str, Message]]) -> None:
-        """The same for many, in one go. given_back: shopper and message."""
+        """Messages came to nothing: they no longer count. given_back: shopper and message."""
         async with together(self.redis) as pipe:
             for shopper_id, sent in given_back:
                 messages, released = _pressure(shopper_id)

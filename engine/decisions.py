@@ -100,7 +100,7 @@ async def decide_here(
             shelf.catalogue.sent(campaign_id)
             break
         reserved.pop()
-        await live.release(visit.shopper_id, wanted)
+        await live.unreserve(visit.shopper_id, wanted)
         why = await _why_unspent(tx, campaign_id, moment.store_id)
         if why is not Reason.BUDGET_SPENT:
             taken = _lost(taken, why)
@@ -111,12 +111,23 @@ async def decide_here(
         taken = decide(situation)
     else:
         taken = _lost(taken, Reason.CAP_RACE) if isinstance(taken, Send) else taken
-    stored = _stored(decision_id, visit, dwelling, situation, taken)
-    seen = {**stored.seen, "policy": shelf.policy_id, "accepted_at_s": _s(accepted_at)}
-    await decisions.store_decision(tx, replace(stored, seen=seen, nth=nth))
+
+    def stored(decision: Decision) -> StoredDecision:
+        row = _stored(decision_id, visit, dwelling, situation, decision)
+        seen = {**row.seen, "policy": shelf.policy_id, "accepted_at_s": _s(accepted_at)}
+        return replace(row, seen=seen, nth=nth)
+
+    await decisions.store_decision(tx, stored(taken))
     if not isinstance(taken, Send):
         return Taken(decision_id)
-    await decisions.store_send(tx, wanted, visit.shopper_id)
+    if not await decisions.store_send(tx, wanted, visit.shopper_id):
+        # Another engine sent it in this visit a moment ago; its transaction is through by now.
+        await campaigns.give_back(tx, wanted.campaign_id)
+        shelf.catalogue.unsent(wanted.campaign_id)
+        reserved.pop()
+        await live.unreserve(visit.shopper_id, wanted)
+        await decisions.retell(tx, stored(_lost(taken, Reason.CAMPAIGN_SEEN)))
+        return Taken(decision_id)
     until = min(now + timedelta(seconds=taken.valid_for_s), taken.campaign.valid_until)
     for target in targets:
         await outbox.put(tx, decision_id, target.handset_id, now, until)
