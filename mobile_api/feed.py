@@ -8,6 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
+from db import stops
 from db.campaigns import load_campaigns
 from db.decisions import StoredDecision, decisions_of, load_decision
 from db.explained import consents_at, told_to_shopper
@@ -18,7 +19,10 @@ from mobile_api.operations import Security, operation
 from mobile_api.parts import CLOCK, DB
 from mobile_api.problems import UNKNOWN_DECISION, RefusedError
 from offers.campaign import Campaign, Status
+from offers.creative import creative_for
+from offers.filters import CAP_REASONS
 from offers.situation import Reason
+from offers.stops import Stops
 
 # What was decided on this shopping trip and the one before; older places mean nothing any more.
 FEED_SPAN: Final = timedelta(days=7)
@@ -26,9 +30,10 @@ FEED_DECISIONS: Final = 200
 FEED_MAX: Final = 20
 # The reason for silence where it was decided to send, and no handset could be reached in time.
 NOT_DELIVERED: Final = "not_delivered"
-# Reasons that concern only the moment or the number of pushes: in the app, where nobody is
+# Reasons that concern only the moment or the number of messages: in the app, where nobody is
 # interrupted, such an offer may still be shown. Every other reason keeps it out of the feed too;
-# first of all the control group, whom the feed must not tell what they are not to know.
+# first of all the control group and the hold-out, whom the feed must not tell what they are not to
+# know.
 _SHOWN_IN_APP: Final = frozenset(
     {
         Reason.NO_PUSH_TARGET,
@@ -36,10 +41,9 @@ _SHOWN_IN_APP: Final = frozenset(
         Reason.UNSURE_PLACE,
         Reason.VISIT_TOO_YOUNG,
         Reason.LEAVING_SOON,
-        Reason.VISIT_CAP,
-        Reason.WEEK_CAP,
+        *CAP_REASONS,
         Reason.CAMPAIGN_SEEN,
-        Reason.COOL_DOWN,
+        Reason.FATIGUED,
         Reason.OUTRANKED,
         Reason.CAP_RACE,
     }
@@ -61,11 +65,13 @@ def feed_items(
     decisions: Iterable[StoredDecision],
     released: AbstractSet[str],
     campaigns: Mapping[str, Campaign],
+    halted: Stops,
     now: datetime,
 ) -> list[FeedItem]:
     """What the feed shows, each campaign once: what was sent first, then what nearly was.
 
     decisions: newest first. released: those whose sends reached nobody, and so were not sent.
+    halted: what stands still; who was sent it keeps it.
     """
     sent: dict[str, FeedItem] = {}
     nearly: dict[str, FeedItem] = {}
@@ -79,11 +85,20 @@ def feed_items(
             if was_sent and decision.campaign_id == campaign.campaign_id:
                 item = FeedItem(campaign, decision.decision_id, decision.zone_id, reasons)
                 sent.setdefault(campaign.campaign_id, item)
-            elif campaign.status is Status.LIVE and set(weighed["against"]) <= _SHOWN_REASONS:
+            elif _is_on(campaign, decision, halted) and set(weighed["against"]) <= _SHOWN_REASONS:
                 item = FeedItem(campaign, None, decision.zone_id, reasons)
                 nearly.setdefault(campaign.campaign_id, item)
     unsent = [item for campaign_id, item in nearly.items() if campaign_id not in sent]
     return [*sent.values(), *unsent][:FEED_MAX]
+
+
+def _is_on(campaign: Campaign, decision: StoredDecision, halted: Stops) -> bool:
+    """Whether it would be sent where that was decided."""
+    is_halted = (
+        halted.silences(decision.seen.get("moment", {}).get("store_id", ""))
+        or campaign.campaign_id in halted.campaign_ids
+    )
+    return campaign.status is Status.LIVE and not is_halted
 
 
 def is_over(campaign: Campaign, now: datetime) -> bool:
@@ -94,7 +109,8 @@ def is_over(campaign: Campaign, now: datetime) -> bool:
 async def offer_feed(request: web.Request) -> Feed:
     """Offers to show in the app
 
-    What was sent to this shopper and still holds, then what nearly was.
+    What was sent to this shopper and still holds, then what nearly was; in the language of the
+    handset where the offer has it.
     """
     now = request.app[CLOCK].now()
     async with request.app[DB].read() as tx:
@@ -102,20 +118,23 @@ async def offer_feed(request: web.Request) -> Feed:
         taken = await decisions_of(tx, handset.shopper_id, now - FEED_SPAN, FEED_DECISIONS)
         released = await released_sends(tx, handset.shopper_id, now - FEED_SPAN)
         named = {weighed["campaign_id"] for decision in taken for weighed in decision.weighed}
+        halted = await stops.standing(tx)
         campaigns = {c.campaign_id: c for c in await load_campaigns(tx, named)} if named else {}
-    return Feed(
-        offers=[
-            FeedOffer(
-                decision_id=item.decision_id,
-                campaign_id=item.campaign.campaign_id,
-                title=item.campaign.offer.title,
-                body=item.campaign.offer.body,
-                zone_id=item.zone_id,
-                valid_until=item.campaign.valid_until,
-                reasons=list(item.reasons),
-            )
-            for item in feed_items(taken, released, campaigns, now)
-        ]
+    items = feed_items(taken, released, campaigns, halted, now)
+    return Feed(offers=[_shown(item, handset.locale) for item in items])
+
+
+def _shown(item: FeedItem, locale: str) -> FeedOffer:
+    """The item in the language of the handset."""
+    creative = creative_for(item.campaign.offer, locale)
+    return FeedOffer(
+        decision_id=item.decision_id,
+        campaign_id=item.campaign.campaign_id,
+        title=creative.title,
+        body=creative.body,
+        zone_id=item.zone_id,
+        valid_until=item.campaign.valid_until,
+        reasons=list(item.reasons),
     )
 
 

@@ -5,13 +5,15 @@ import json
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from db import stops
 from db.decisions import release_send
 from db.ids import new_id
-from db.tables import browsing, receipts, redemptions
-from offers.campaign import Status, Tier
+from db.tables import browsing, receipts, redemptions, shoppers
+from offers.campaign import Creative, Offer, Status, Tier
 from offers.situation import Reason, Weighed
+from offers.stops import Scope
 from tests.mobile_api.harness import Answered, Api, Phone
 
 WON = Weighed("c1", 12.0, (), ("you are near it", "you viewed it in the app"), Tier.GENERIC)
@@ -145,21 +147,61 @@ async def test_a_campaign_is_shown_once_and_as_sent(api: Api) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "reason",
-    [
-        Reason.CONTROL_GROUP,
-        Reason.NO_CONSENT,
-        Reason.COUNTRY_UNKNOWN,
-        Reason.BUDGET_SPENT,
-        Reason.BELOW_RELEVANCE,
-    ],
-)
-async def test_what_must_not_be_told_is_not_in_the_feed_either(api: Api, reason: Reason) -> None:
+# About the moment, or about how much was sent: in the app nobody is interrupted.
+SHOWN = {
+    Reason.NO_PUSH_TARGET, Reason.QUIET_ZONE, Reason.UNSURE_PLACE, Reason.VISIT_TOO_YOUNG,
+    Reason.LEAVING_SOON, Reason.OWN_CAP, Reason.VISIT_CAP, Reason.ZONE_VISIT_CAP, Reason.DAY_CAP,
+    Reason.WEEK_CAP, Reason.CHANNEL_CAP, Reason.STORE_CAP, Reason.CAMPAIGN_CAP, Reason.CATEGORY_CAP,
+    Reason.CAMPAIGN_SEEN, Reason.COOL_DOWN, Reason.FATIGUED, Reason.OUTRANKED, Reason.CAP_RACE,
+}  # fmt: skip
+
+
+async def test_the_feed_shows_what_only_the_moment_or_a_cap_held_back(api: Api) -> None:
     phone = await api.phone()
-    await api.campaign("c1")
-    await api.decision(phone, (lost("c1", Reason.WEEK_CAP, reason),), sent=False)
-    assert await feed(phone) == []
+    for reason in Reason:
+        await api.campaign(reason.value)
+        await api.decision(phone, (lost(reason.value, reason),), sent=False)
+        both = lost(f"{reason.value}-held", reason, Reason.HELD_OUT)
+        await api.campaign(both.campaign_id)
+        await api.decision(phone, (both,), sent=False)
+
+    shown = {one["campaign_id"] for one in await feed(phone)}
+
+    assert shown == {reason.value for reason in SHOWN}
+    assert shown.isdisjoint({Reason.HELD_OUT, Reason.CONTROL_GROUP, Reason.CAMPAIGN_STOPPED})
+
+
+async def test_what_is_halted_leaves_the_feed_unless_it_was_sent(api: Api) -> None:
+    phone = await api.phone()
+    for campaign_id in ("c1", "c2", "c3"):
+        await api.campaign(campaign_id)
+    await api.decision(phone, (WON, lost("c2", Reason.OUTRANKED), lost("c3", Reason.OUTRANKED)))
+
+    async def shown(scope: Scope, target: str) -> list[object]:
+        async with api.database.begin() as tx:
+            await stops.throw(tx, scope, target, "a fault", api.clock.now())
+        return [one["campaign_id"] for one in await feed(phone)]
+
+    assert await shown(Scope.CAMPAIGN, "c2") == ["c1", "c3"]
+    assert await shown(Scope.EVERYTHING, "") == ["c1"]
+
+
+@pytest.mark.parametrize(
+    ("locale", "title"), [("it", "Caffè"), ("de-AT", "Kaffee"), ("de", "Kaffee"), ("fr", "Coffee")]
+)
+async def test_the_feed_speaks_the_language_of_the_handset(
+    api: Api, locale: str, title: str
+) -> None:
+    phone = await api.phone()
+    async with api.database.begin() as tx:
+        await tx.execute(update(shoppers).values(locale=locale))
+    creatives = (Creative("it", "Caffè", "Corpo"), Creative("de", "Kaffee", "Text"))
+    await api.campaign("c1", offer=Offer("Coffee", "Text", margin_cents=200, creatives=creatives))
+    await api.decision(phone, (WON,))
+
+    (shown,) = await feed(phone)
+
+    assert shown["title"] == title
 
 
 async def test_an_offer_that_is_over_leaves_the_feed(api: Api) -> None:
