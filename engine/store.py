@@ -192,7 +192,7 @@ class StoreEngine:
         """The transaction of `write` failed: what it reserved counts no longer."""
         for reserved in self._reserved:
             self.campaigns.shelf.catalogue.unsent(reserved.sent.campaign_id)
-            await live.release(reserved.shopper_id, reserved.sent)
+            await live.unreserve(reserved.shopper_id, reserved.sent)
         self._reserved.clear()
 
     def has_news(self) -> bool:

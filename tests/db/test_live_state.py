@@ -125,8 +125,8 @@ async def test_what_sql_knows_forbids_as_much_after_redis_was_emptied(live: Live
 async def test_a_released_send_counts_no_longer(live: Live) -> None:
     assert await _reserve(live, a_send(1), *DEFAULT)
 
-    await live.release(SHOPPER, a_send(1))
-    await live.release(SHOPPER, a_send(1))
+    await live.release_all([(SHOPPER, a_send(1))])
+    await live.release_all([(SHOPPER, a_send(1))])
 
     assert await _reserve(live, a_send(2), *DEFAULT)
 
@@ -134,10 +134,22 @@ async def test_a_released_send_counts_no_longer(live: Live) -> None:
 async def test_what_was_given_back_is_not_taken_again_by_who_read_before(live: Live) -> None:
     gone = a_send(1)
     assert await _reserve(live, gone, *DEFAULT)
-    await live.release(SHOPPER, gone)
+    await live.release_all([(SHOPPER, gone)])
 
     # In SQL it counted when this one was asked for.
     assert await _reserve(live, a_send(2), *DEFAULT, known=[gone])
+
+
+async def test_a_reservation_taken_back_counts_again_when_sql_has_the_send_after_all(
+    live: Live,
+) -> None:
+    unheard = a_send(1)
+    assert await _reserve(live, unheard, *DEFAULT)
+    await live.unreserve(SHOPPER, unheard)
+
+    assert not await _reserve(live, a_send(2), *DEFAULT, known=[unheard])
+    await live.unreserve(SHOPPER, unheard)
+    assert await _reserve(live, a_send(3), *DEFAULT)
 
 
 async def test_shoppers_do_not_share_their_caps(live: Live) -> None:
@@ -217,7 +229,7 @@ async def test_the_picture_shows_who_is_where(live: Live) -> None:
 async def test_what_is_not_kept_up_expires(live: Live) -> None:
     await live.picture(STORE, {"h-1": HERE})
     await _reserve(live, a_send(1), *DEFAULT)
-    await live.release(SHOPPER, a_send(2))
+    await live.release_all([(SHOPPER, a_send(2))])
     await live.hold_lease(STORE, "me")
     assert await live.keep_checkpoint(STORE, "me", b"presence")
     await live.append(STORE, "gw-1", a_batch(1))

@@ -100,6 +100,11 @@ class ShakyLive(Live):
         self._after()
         return answer
 
+    async def unreserve(self, shopper_id: str, wanted: Message) -> None:
+        self._before()
+        await super().unreserve(shopper_id, wanted)
+        self._after()
+
     async def release_all(self, given_back: Sequence[tuple[str, Message]]) -> None:
         self._before()
         await super().release_all(given_back)

@@ -8,7 +8,7 @@ made to fail (`machine_faults`). After each step `look` holds what SQL and FCM h
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
@@ -86,12 +86,17 @@ DRAIN_ROUNDS: Final = 6
 
 
 def the_campaigns() -> dict[str, Campaign]:
-    """Four that compete for two aisles: by money, by number, by a limit of its own, by no cap."""
+    """Four that compete for two aisles: by money, by number, by a limit of its own, by no cap.
+
+    Each is worth so much that no weariness of the shopper's outweighs it.
+    """
     all_along = {"valid_until": START + KEPT, "zone_ids": frozenset(AISLES)}
+    offer = Offer("Pasta, 2 for 1", "Aisle A", margin_cents=50_000, cost_cents=100)
     found = [
-        for_aisle_a("pasta", budget_sends=4, control_share=0.1, **all_along),
+        for_aisle_a("pasta", offer=offer, budget_sends=4, control_share=0.1, **all_along),
         for_aisle_a(
             "rice",
+            offer=offer,
             budget_cents=350,
             control_share=0.1,
             categories=frozenset({"pasta", "rice"}),
@@ -99,12 +104,12 @@ def the_campaigns() -> dict[str, Campaign]:
         ),
         for_aisle_a(
             "wine",
-            offer=Offer("Wine", "For dinner", margin_cents=450, cost_cents=70),
+            offer=replace(offer, cost_cents=70),
             categories=frozenset({"wine"}),
             limits=CampaignLimits(per_shopper=1, per_days=2),
             **all_along,
         ),
-        for_aisle_a("care", tier=Tier.SERVICE, budget_sends=3, **all_along),
+        for_aisle_a("care", offer=offer, tier=Tier.SERVICE, budget_sends=3, **all_along),
     ]
     return {one.campaign_id: one for one in found}
 
@@ -362,16 +367,15 @@ class World:
         self,
         where: Sequence[tuple[EngineProcess, str, str]],
         troubles: Sequence[Trouble | None] = (),
+        *,
+        look: bool = True,
     ) -> None:
         """Handsets stand in aisles, and their engines decide at the same time.
 
-        where: engine, handset, aisle; each engine once.
+        where: engine, handset, aisle; each engine once. look: whether to look at what came of it.
         """
         for engine, handset_id, zone_id in where:
-            await self._is_heard(engine.store_id, handset_id)
-            now_s = self.clock.now().timestamp()
-            await engine.hears(Dwelling(handset_id, zone_id, now_s, now_s - STOOD_S, 0.9, STOOD_S))
-            self._at[handset_id] = engine.store_id, zone_id
+            await self.hear(engine, handset_id, zone_id)
         meets = [*troubles, *[None] * len(where)]
         self.is_calm &= not (OF_REDIS | KILLS).intersection(troubles)
         async with asyncio.TaskGroup() as tasks:
@@ -380,7 +384,15 @@ class World:
                 for (engine, _, _), trouble in zip(where, meets, strict=False)
             ]
         self._decisions += sum(one.result() for one in writing)
-        await self.look()
+        if look:
+            await self.look()
+
+    async def hear(self, engine: EngineProcess, handset_id: str, zone_id: str) -> None:
+        """A handset stands in an aisle; its engine has yet to decide."""
+        await self._is_heard(engine.store_id, handset_id)
+        now_s = self.clock.now().timestamp()
+        await engine.hears(Dwelling(handset_id, zone_id, now_s, now_s - STOOD_S, 0.9, STOOD_S))
+        self._at[handset_id] = engine.store_id, zone_id
 
     async def _is_heard(self, store_id: str, handset_id: str) -> None:
         """The handset's visit goes on, or the next one begins."""
@@ -443,15 +455,18 @@ class World:
         """So many workers at once claim what is due and send it; the first meets the troubles."""
         self.is_calm &= sending in {None, Trouble.COMMIT_FAILS}
 
-        async def works(number: int) -> None:
-            worker = self.workers[number]
-            claimed = await worker.claim(None if number else claiming)
-            await worker.send(claimed, None if number else sending)
-
         async with asyncio.TaskGroup() as tasks:
             for number in range(workers):
-                tasks.create_task(works(number), name=f"worker {number}")
+                meets = (None, None) if number else (claiming, sending)
+                tasks.create_task(self.work(number, *meets), name=f"worker {number}")
         await self.look()
+
+    async def work(
+        self, number: int, claiming: Trouble | None = None, sending: Trouble | None = None
+    ) -> None:
+        """One worker claims what is due and sends it."""
+        worker = self.workers[number]
+        await worker.send(await worker.claim(claiming), sending)
 
     async def take_in_hand(self) -> None:
         """A worker claims what is due and then stands still."""

@@ -38,6 +38,7 @@ from tests.engine.machine_world import (
     Grounds,
     World,
     grounds,
+    shopper_of,
     the_campaigns,
     world,
 )
@@ -105,6 +106,13 @@ switches = st.sampled_from(
         *[(StopScope.STORE, one) for one in SHOPS],
         *[(StopScope.CAMPAIGN, one) for one in sorted(the_campaigns())],
     ]
+)
+# What may still stop a push that is due.
+LastWord = Purpose | Status | tuple[StopScope, str]
+last_words = st.one_of(
+    st.sampled_from([Purpose.LOCATION_BLE, Purpose.PUSH_MARKETING]),
+    st.just(Status.PAUSED),
+    switches,
 )
 # Those of an answer that says no, of one that says later, and of one that never comes.
 fcm_faults = st.sampled_from(
@@ -178,6 +186,21 @@ class Machine(RuleBasedStateMachine):
     def stands_and_is_pushed(self, handset: str, engine: int, aisle: str) -> None:
         self.stands(handset, engine, aisle)
         self.pushes(1)
+
+    @rule(handset=handset_ids, engine=engines, aisle=aisles, word=last_words)
+    def stands_and_a_word_comes_before_the_push(
+        self, handset: str, engine: int, aisle: str, word: LastWord
+    ) -> None:
+        self.stands(handset, engine, aisle)
+        match word:
+            case Purpose():
+                self.answers(shopper_of(handset), word, granted=False)
+            case Status():
+                for campaign_id in sorted(self.world.rules.campaigns):
+                    self.campaign_is(campaign_id, _is(word))
+            case _:
+                self.halts(word)
+        self.pushes(2)
 
     @rule(handset=handset_ids, engine=engines, aisle=aisles, trouble=troubles)
     def stands_in_trouble(self, handset: str, engine: int, aisle: str, trouble: Trouble) -> None:
