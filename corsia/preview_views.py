@@ -44,6 +44,7 @@ class Previewed:
     as_stored: int
     aside: Mapping[Gone, int]
     by_newest_policy: bool
+    took_s: float
 
 
 def as_json(done: Previewed) -> dict[str, Any]:
@@ -52,6 +53,7 @@ def as_json(done: Previewed) -> dict[str, Any]:
     return {
         "since": done.since.isoformat(),
         "until": done.until.isoformat(),
+        "took_s": round(done.took_s, 1),
         "moments": found.moments,
         "moments_as_stored": done.as_stored,
         "moments_set_aside": {why.value: count for why, count in done.aside.items()},
@@ -95,7 +97,7 @@ def lines(done: Previewed) -> Iterable[Text]:
     yield Text(f"from {utc(done.since)} to {utc(done.until)}:")
     yield Text(
         f"{_many(found.moments, 'moment')} of {_many(found.visits, 'visit')} by"
-        f" {_many(found.shoppers, 'shopper')}"
+        f" {_many(found.shoppers, 'shopper')}, replayed in {done.took_s:.1f} s"
     )
     for one, stands in zip(found.campaigns, done.stands, strict=True):
         instead = "" if stands is None else f", in place of the one that is {stands.value}"
@@ -118,8 +120,8 @@ def notes(done: Previewed) -> Iterable[str]:
     """What is assumed, and how far the past could be had again, a sentence each."""
     found = done.preview
     yield (
-        "The campaigns are tried for all that time, whatever their dates; hours, days, limits and"
-        " budgets hold."
+        "The campaigns of the file are tried for all that time, whatever their dates; the live ones"
+        " keep theirs. Hours, days, limits and budgets hold."
     )
     changed = found.moments - done.as_stored
     then = "every moment as it was decided then"

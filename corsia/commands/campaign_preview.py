@@ -168,6 +168,8 @@ async def _previewed(
     by_newest_policy: bool,
 ) -> Previewed | list[str]:
     """The preview, or the faults between the file and what is stored."""
+    clock = SystemClock()
+    began_s = clock.monotonic_s()
     async with ready_database(settings.sql_url) as database:
         async with database.read() as tx:
             kept = await stores.load_stores(tx)
@@ -208,6 +210,7 @@ async def _previewed(
         as_stored=same,
         aside=aside,
         by_newest_policy=by_newest_policy,
+        took_s=clock.monotonic_s() - began_s,
     )
 
 
