@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Table, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, Table, and_, delete, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.learnt_tables import products, shelves
@@ -97,8 +97,8 @@ async def shelves_version(tx: AsyncConnection, store_id: str, at: datetime) -> V
     return await _version(tx, shelves.c.since, at, shelves.c.store_id == store_id)
 
 
-async def products_at(tx: AsyncConnection, at: datetime) -> dict[str, Product]:
-    """Every product as it was then."""
+async def products_at(tx: AsyncConnection, at: datetime) -> Sequence[Row[str, str, str, int, int]]:
+    """Every product as it was then; `read_products` takes its time over thousands."""
     rows = await tx.execute(
         select(
             products.c.id,
@@ -106,21 +106,26 @@ async def products_at(tx: AsyncConnection, at: datetime) -> dict[str, Product]:
             products.c.category,
             products.c.price_cents,
             products.c.margin_cents,
-        )
-        .where(_held(products, at))
-        .order_by(products.c.id)
+        ).where(_held(products, at))
     )
+    return rows.all()
+
+
+def read_products(rows: Iterable[Row[str, str, str, int, int]]) -> dict[str, Product]:
+    """What rows of products mean, by id."""
     return {row[0]: Product(*row) for row in rows}
 
 
-async def shelves_at(tx: AsyncConnection, store_id: str, at: datetime) -> list[Shelved]:
-    """What lay where in a store then."""
+async def shelves_at(
+    tx: AsyncConnection, store_id: str, at: datetime
+) -> Sequence[Row[str, str, bool]]:
+    """What lay where in a store then: product, zone, and whether it was in stock."""
     rows = await tx.execute(
-        select(shelves.c.product_id, shelves.c.zone_id, shelves.c.in_stock)
-        .where(shelves.c.store_id == store_id, _held(shelves, at))
-        .order_by(shelves.c.product_id, shelves.c.zone_id)
+        select(shelves.c.product_id, shelves.c.zone_id, shelves.c.in_stock).where(
+            shelves.c.store_id == store_id, _held(shelves, at)
+        )
     )
-    return [Shelved(store_id, *row) for row in rows]
+    return rows.all()
 
 
 async def known_ids(tx: AsyncConnection, asked: Collection[str]) -> set[str]:

@@ -1,19 +1,20 @@
 """What is known when a decision is made: a shopper's profile from SQL; what was learnt of all, and
 what a store sells, from memory."""
 
+import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from shapely import Polygon
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from beacons.store_plan import StorePlan
 from db import learnt, products, profiles, stores
-from db.products import IN_FORCE_AFTER, Shelved, Version
+from db.products import IN_FORCE_AFTER, Version
 from offers.goods import Goods, Product, Spot
 from offers.known import Known, Learnt
 from offers.learning import NOTHING_LEARNT, Learning
@@ -83,11 +84,16 @@ class Remembering:
         if known is not None and known.made_of == made_of:
             goods = known.goods
         else:
-            # Some tenths of a second for fifty thousand products, once an import.
-            if self._products[0] != sold.since:
-                self._products = (sold.since, await products.products_at(tx, at))
-            shelves = await products.shelves_at(tx, store_id, at)
-            goods = _goods(self._products[1], shelves, await _spots(tx, store_id))
+            # Some tenths of a second for fifty thousand products, once an import; most of it in a
+            # thread, in which the loop goes on.
+            since, by_id = self._products
+            if since != sold.since:
+                rows = await products.products_at(tx, at)
+                by_id = await asyncio.to_thread(products.read_products, rows)
+                self._products = (sold.since, by_id)
+            lying = await products.shelves_at(tx, store_id, at)
+            spots = await _spots(tx, store_id)
+            goods = await asyncio.to_thread(_goods, by_id, lying, spots)
         until = min(_until(sold, at), _until(shelved, at))
         self._stocked[store_id] = _Stocked(at, until, made_of, goods)
         return goods
@@ -118,21 +124,20 @@ def _until(version: Version, at: datetime) -> datetime:
 
 
 def _goods(
-    sold: Mapping[str, Product], shelves: Iterable[Shelved], spots: Mapping[str, Spot]
+    sold: Mapping[str, Product], lying: Iterable[Row[str, str, bool]], spots: Mapping[str, Spot]
 ) -> Goods:
-    places: defaultdict[str, set[str]] = defaultdict(set)
+    places: dict[str, frozenset[str]] = {}
     gone: set[str] = set()
-    for one in shelves:
-        if one.in_stock:
-            places[one.product_id].add(one.zone_id)
+    # Most products lie in one zone, and share its set.
+    alone: dict[str, frozenset[str]] = {}
+    for product_id, zone_id, in_stock in lying:
+        if not in_stock:
+            gone.add(product_id)
+        elif product_id in places:
+            places[product_id] |= {zone_id}
         else:
-            gone.add(one.product_id)
-    return Goods(
-        products=sold,
-        places={product_id: frozenset(zones) for product_id, zones in places.items()},
-        out_of_stock=frozenset(gone - places.keys()),
-        spots=spots,
-    )
+            places[product_id] = alone.setdefault(zone_id, frozenset({zone_id}))
+    return Goods(sold, places, frozenset(gone - places.keys()), spots)
 
 
 async def _spots(tx: AsyncConnection, store_id: str) -> dict[str, Spot]:

@@ -44,7 +44,8 @@ async def put_on(database: Database, clock: VirtualClock, *given: Shelved) -> in
 
 async def sold(database: Database, at: datetime) -> Sequence[Product]:
     async with database.read() as tx:
-        return list((await products.products_at(tx, at)).values())
+        found = products.read_products(await products.products_at(tx, at))
+    return sorted(found.values(), key=lambda one: one.product_id)
 
 
 def test_it_comes_into_force_after_a_minute_at_the_next_ten_seconds(clock: VirtualClock) -> None:
@@ -112,10 +113,14 @@ async def test_shelves_are_told_of_each_store_as_they_were(
     second = in_force_from(clock.now())
 
     async with database.read() as tx:
-        assert await products.shelves_at(tx, STORE, first - SECOND) == []
-        assert await products.shelves_at(tx, STORE, first) == [here, there]
-        assert await products.shelves_at(tx, STORE, second) == [here, gone]
-        assert await products.shelves_at(tx, "another", second) == []
+        for store_id, at, wanted in (
+            (STORE, first - SECOND, []),
+            (STORE, first, [here, there]),
+            (STORE, second, [here, gone]),
+            ("another", second, []),
+        ):
+            rows = await products.shelves_at(tx, store_id, at)
+            assert sorted(rows) == [(one.product_id, one.zone_id, one.in_stock) for one in wanted]
         assert await products.shelves_version(tx, STORE, first) == Version(first, second)
         assert await products.shelves_version(tx, "another", second) == Version(None, None)
         assert await products.changes(tx, first, second - SECOND) == [first]
