@@ -1,35 +1,35 @@
 """What campaigns are judged by, read for a group of shoppers at a time; and what was found."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import and_, delete, func, insert, select, text, union
+from sqlalchemy import (
+    ColumnElement,
+    Subquery,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    text,
+    union,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.campaigns import read_campaigns
-from db.tables import campaigns, decisions, receipts, stores, visits, zone_visits
+from db.tables import decisions, receipts, redemptions, visits, zone_visits
 from db.worth_tables import campaign_worth, purchases, worth_days
 from offers.assignment import Arm
 from offers.attribution import Bought, Dwelt, Moment, Outcome, Returned
-from offers.campaign import Campaign
 from offers.missed import Unsent
 from offers.report import AllWorth, CampaignWorth
 from offers.situation import Reason
 
 # As the partial index has it, or it is not used.
 _IS_MOMENT: Final = text("(outcome = 'send' or ghost)")
-
-
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """A campaign, and when it was last changed."""
-
-    campaign: Campaign
-    changed_at: datetime
 
 
 async def shoppers_concerned(tx: AsyncConnection, until: datetime) -> list[str]:
@@ -97,6 +97,7 @@ async def outcomes_of(
         select(
             zone_visits.c.id,
             visits.c.shopper_id,
+            visits.c.store_id,
             zone_visits.c.zone_id,
             zone_visits.c.entered_at,
             zone_visits.c.left_at,
@@ -105,7 +106,9 @@ async def outcomes_of(
         .where(visits.c.shopper_id.in_(shopper_ids), zone_visits.c.left_at < until)
     )
     found += [
-        Dwelt(f"stay {row.id}", row.shopper_id, row.zone_id, row.entered_at, row.left_at)
+        Dwelt(
+            f"stay {row.id}", row.shopper_id, row.store_id, row.zone_id, row.entered_at, row.left_at
+        )
         for row in stays
     ]
     begun = await tx.execute(
@@ -180,46 +183,60 @@ async def redeemed_in_all(
     return row[0], int(row[1])
 
 
-async def asking(tx: AsyncConnection) -> list[Asking]:
-    """Every campaign that is live or was, by id."""
-    rows = await tx.execute(
-        select(campaigns.c.id, campaigns.c.document, campaigns.c.changed_at)
-        .where(campaigns.c.status.in_(("live", "paused", "ended")))
-        .order_by(campaigns.c.id)
-    )
-    found = rows.all()
-    changed_at = {row.id: row.changed_at for row in found}
-    return [Asking(one, changed_at[one.campaign_id]) for one in read_campaigns(found)]
+async def lost_coupons(tx: AsyncConnection) -> int:
+    """Coupons that a till used up and of which no line is stored."""
+    line = exists().where(purchases.c.decision_id == redemptions.c.decision_id)
+    found = select(func.count()).where(redemptions.c.used_at.is_not(None), ~line)
+    return (await tx.execute(found)).scalar_one()
 
 
-async def zones_by_tag(tx: AsyncConnection) -> dict[str, frozenset[str]]:
-    """tag -> the zones of all stores that bear it."""
-    tagged: defaultdict[str, set[str]] = defaultdict(set)
-    for plan in await tx.scalars(select(stores.c.plan)):
-        for floor in plan.get("floors", ()):
-            for zone in floor.get("zones", ()):
-                for tag in zone.get("tags", ()):
-                    tagged[tag].add(zone["zone_id"])
-    return {tag: frozenset(zone_ids) for tag, zone_ids in tagged.items()}
+async def settled(tx: AsyncConnection, day: date) -> set[str]:
+    """The campaigns whose figures before that day were the last of them."""
+    last = _last_days(day)
+    found = select(campaign_worth.c.campaign_id).join(last, _is_of(last))
+    return set(await tx.scalars(found.where(campaign_worth.c.is_settled)))
 
 
-async def save_worth(tx: AsyncConnection, found: Iterable[CampaignWorth], whole: AllWorth) -> None:
-    """The figures of a day, in place of earlier ones of the same day. What is settled stays."""
-    day = whole.as_of.astimezone(UTC).date()
-    settled = set(
-        await tx.scalars(
-            select(campaign_worth.c.campaign_id).where(
-                campaign_worth.c.is_settled, campaign_worth.c.day < day
-            )
-        )
-    )
+async def forget_day(tx: AsyncConnection, day: date) -> None:
+    """What was worked out on that day before goes."""
     await tx.execute(delete(campaign_worth).where(campaign_worth.c.day == day))
     await tx.execute(delete(worth_days).where(worth_days.c.day == day))
-    rows = [_row(one, day) for one in found if one.campaign_id not in settled]
-    if rows:
-        await tx.execute(insert(campaign_worth), rows)
+
+
+async def save_campaigns(tx: AsyncConnection, found: Sequence[CampaignWorth], day: date) -> None:
+    """The figures of campaigns on a day."""
+    if found:
+        await tx.execute(insert(campaign_worth), [_row(one, day) for one in found])
+
+
+async def save_whole(tx: AsyncConnection, whole: AllWorth, day: date) -> None:
+    """The figures of a day are complete. Call it last."""
     document = msgspec.to_builtins(whole)
     await tx.execute(worth_days.insert().values(day=day, as_of=whole.as_of, document=document))
+
+
+async def prune(tx: AsyncConnection, before: date, most: int) -> int:
+    """Delete days before that one, of campaigns that have later ones; how many rows, `most` at
+    once. What is settled stays."""
+    later = campaign_worth.alias()
+    key = (campaign_worth.c.campaign_id, campaign_worth.c.day)
+    old = (
+        select(*key)
+        .where(
+            campaign_worth.c.day < before,
+            ~campaign_worth.c.is_settled,
+            exists().where(
+                later.c.campaign_id == campaign_worth.c.campaign_id,
+                later.c.day > campaign_worth.c.day,
+            ),
+        )
+        .limit(most)
+    )
+    rows = [{"of": row.campaign_id, "on": row.day} for row in await tx.execute(old)]
+    if rows:
+        gone = delete(campaign_worth).where(key[0] == bindparam("of"), key[1] == bindparam("on"))
+        await tx.execute(gone, rows)
+    return len(rows)
 
 
 async def last_day(tx: AsyncConnection) -> date | None:
@@ -230,20 +247,10 @@ async def last_day(tx: AsyncConnection) -> date | None:
 
 async def load_worth(tx: AsyncConnection) -> tuple[list[CampaignWorth], AllWorth | None]:
     """The latest figures of each campaign, by id, and of all together; None before the first."""
-    last = (
-        select(campaign_worth.c.campaign_id, func.max(campaign_worth.c.day).label("day"))
-        .group_by(campaign_worth.c.campaign_id)
-        .subquery()
-    )
+    last = _last_days(None)
     rows = await tx.scalars(
         select(campaign_worth.c.document)
-        .join(
-            last,
-            and_(
-                last.c.campaign_id == campaign_worth.c.campaign_id,
-                last.c.day == campaign_worth.c.day,
-            ),
-        )
+        .join(last, _is_of(last))
         .order_by(campaign_worth.c.campaign_id)
     )
     found = [msgspec.convert(document, CampaignWorth) for document in rows]
@@ -251,6 +258,20 @@ async def load_worth(tx: AsyncConnection) -> tuple[list[CampaignWorth], AllWorth
         select(worth_days.c.document).order_by(worth_days.c.day.desc()).limit(1)
     )
     return found, None if whole is None else msgspec.convert(whole, AllWorth)
+
+
+def _last_days(before: date | None) -> Subquery:
+    """The last day of each campaign, before that one."""
+    days = select(campaign_worth.c.campaign_id, func.max(campaign_worth.c.day).label("day"))
+    if before is not None:
+        days = days.where(campaign_worth.c.day < before)
+    return days.group_by(campaign_worth.c.campaign_id).subquery()
+
+
+def _is_of(last: Subquery) -> ColumnElement[bool]:
+    return and_(
+        last.c.campaign_id == campaign_worth.c.campaign_id, last.c.day == campaign_worth.c.day
+    )
 
 
 def _row(one: CampaignWorth, day: date) -> dict[str, Any]:

@@ -94,6 +94,7 @@ till_receipts: Final = Table(
 )
 # The questions asked of campaigns: fixed before the answer is known. campaign_id: empty asks it of
 # all campaigns together. cut_at: the campaign or the salt was changed, and another trial began.
+# answer: offers.worth.Finding, once nothing more will be learnt; it stands whatever is erased.
 trials: Final = Table(
     "trials",
     metadata,
@@ -102,11 +103,13 @@ trials: Final = Table(
     Column("until", UtcDateTime, nullable=False),
     Column("goal", String(16), nullable=False),
     Column("control_share", Float, nullable=False),
+    Column("within_min", Integer),
     Column("cut_at", UtcDateTime),
+    Column("answer", JSON),
     CheckConstraint("control_share >= 0 and control_share <= 1", name="share_in_range"),
 )
-# What each campaign had earned on a day: sums about nobody. The last row of a campaign that is
-# settled stands for good, whatever is erased afterwards.
+# What each campaign had earned on a day: sums about nobody. The row of a campaign that is settled
+# stands for good, whatever is erased afterwards; of the others old days go.
 campaign_worth: Final = Table(
     "campaign_worth",
     metadata,

@@ -7,27 +7,29 @@ was interrupted is simply made again.
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from config.clock import Clock
-from db import pressure, salts, trials, worth
+from db import asked, trials, worth
 from db.campaigns import load_campaigns
 from db.connect import Database
-from offers.asking import asked, question_of, question_of_all, target_of
+from db.trials import Stored
+from engine.asking import ask_questions
+from engine.in_groups import GROUP, in_groups
+from offers.asking import target_as_asked, target_of
 from offers.attribution import Bought, Moment, Outcome, Target
 from offers.campaign import Campaign
 from offers.ledger import Ledger, Line, Tally, moment_price_cents
 from offers.missed import Missed, merged, missed_moments
 from offers.report import AllWorth, CampaignWorth
 from offers.trial import NOBODY, SETTLED_AFTER, Sample, Trial, sample, subjects
-from offers.worth import Finding, judge
+from offers.worth import Finding, Verdict, judge
 
 log = logging.getLogger(__name__)
 
-GROUP: Final = 200
 # What is under way when a pass begins is in the next one: no request to store a receipt takes as
 # long, so that two sums of what was stored before are of the same lines.
 SETTLING: Final = timedelta(minutes=1)
@@ -35,14 +37,20 @@ MISSED_OF: Final = timedelta(days=7)
 # Receipts come up to a week late. Afterwards nothing new is learnt of a trial that is over.
 LATE: Final = timedelta(days=7)
 LOG_EVERY: Final = 100
+# A pass during which somebody was erased may not add up: it is made again.
+PASSES_MAX: Final = 3
+# Of what campaigns had earned on a day a season is kept: it is for whoever looks back.
+DAYS_KEPT: Final = timedelta(days=92)
+PRUNED_AT_ONCE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a pass found."""
+    """What a pass found. answers: of trials of which nothing more will be learnt."""
 
     campaigns: tuple[CampaignWorth, ...]
     whole: AllWorth
+    answers: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,20 @@ class _Asked:
         return judge(self.trial, self.control, self.treated, is_final=is_final)
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the last two trials of a campaign say."""
+
+    finding: Finding | None = None
+    before: Finding | None = None
+
+    @property
+    def telling(self) -> Finding | None:
+        """The later one that has anything to say."""
+        is_early = self.finding is not None and self.finding.verdict is Verdict.TOO_EARLY
+        return self.before if is_early and self.before is not None else self.finding
+
+
 async def measure_if_due(database: Database, clock: Clock) -> bool:
     """Work out and keep the figures of today (UTC) unless they are there; whether it was done."""
     now = clock.now()
@@ -70,36 +92,11 @@ async def measure_if_due(database: Database, clock: Clock) -> bool:
         return False
     await ask_questions(database, now)
     measured = await measure(database, now)
-    async with database.begin() as tx:
-        await worth.save_worth(tx, measured.campaigns, measured.whole)
+    await _keep(database, measured)
     if not measured.whole.reconciles:
         log.error("campaigns do not account for every redeemed line")
     log.info("worth measured", extra={"campaigns": len(measured.campaigns)})
     return True
-
-
-async def ask_questions(database: Database, now: datetime) -> None:
-    """Write down the trials that begin, and cut those whose question has changed."""
-    async with database.begin() as tx:
-        history = await salts.load(tx)
-        if history is None:
-            return  # nobody has been dealt into arms yet
-        known = await trials.last_trials(tx)
-        _, policy = await pressure.policy(tx)
-        questions = [(question_of(one.campaign), one.changed_at) for one in await worth.asking(tx)]
-        of_all = question_of_all(policy.hold_out_share, now)
-        for question, changed_at in (*questions, (of_all, now)):
-            last, is_cut = known.get(question.campaign_id, (None, False))
-            if is_cut:
-                # Nothing was asked for a while: what was sent then answers no question.
-                again = replace(question, since=max(question.since, changed_at))
-                done = asked(again, None, history, changed_at, now)
-            else:
-                done = asked(question, last, history, changed_at, now)
-            if done.cut_at is not None:
-                await trials.cut(tx, question.campaign_id, done.cut_at)
-            if done.begins is not None and (last is None or done.begins.since > last.since):
-                await trials.ask(tx, done.begins)
 
 
 async def measure(database: Database, now: datetime, since: datetime | None = None) -> Measured:
@@ -109,19 +106,49 @@ async def measure(database: Database, now: datetime, since: datetime | None = No
     is unmatched; trials are as they were asked.
     """
     until = now - SETTLING
+    for left in reversed(range(PASSES_MAX)):
+        redeemed = await _redeemed(database, since, until)
+        measured = await _measured_once(database, until, since, redeemed)
+        if measured.whole.reconciles or not left:
+            break
+        after = await _redeemed(database, since, until)
+        if after == redeemed:
+            break
+        # Somebody was erased meanwhile. They may be out of every group, or only of some.
+        lines, discount_cents = after
+        whole = replace(
+            measured.whole, redeemed_lines=lines, redeemed_discount_cents=discount_cents
+        )
+        if whole.reconciles:
+            return replace(measured, whole=whole)
+    return measured
+
+
+async def _redeemed(database: Database, since: datetime | None, until: datetime) -> tuple[int, int]:
+    async with database.read() as tx:
+        return await worth.redeemed_in_all(tx, since, until)
+
+
+async def _measured_once(
+    database: Database, until: datetime, since: datetime | None, redeemed: tuple[int, int]
+) -> Measured:
     async with database.read() as tx:
         known = {one.campaign_id: one for one in await load_campaigns(tx)}
-        tagged = await worth.zones_by_tag(tx)
-        asked_of = await trials.last_trials(tx)
+        places = await asked.places(tx)
+        asked_of = await trials.all_trials(tx)
         concerned = await worth.shoppers_concerned(tx, until)
-        redeemed_lines, redeemed_discount_cents = await worth.redeemed_in_all(tx, since, until)
-    targets = {name: target_of(campaign, tagged) for name, campaign in known.items()}
+        lost_coupons = await worth.lost_coupons(tx)
+    targets = {
+        name: target_of(campaign, places.by_zone, places.by_tag) for name, campaign in known.items()
+    }
+    # A campaign that cannot be read today may be tomorrow: its trials wait.
     running = {
-        name: _Asked(_as_its_campaign(trial, targets), cut)
-        for name, (trial, cut) in asked_of.items()
+        name: [_Asked(one.trial, one.is_cut) for one in stored if one.document is None]
+        for name, stored in asked_of.items()
+        if name is None or name in targets
     }
     tally = Tally(targets)
-    for number, group in enumerate(_groups(concerned)):
+    for number, group in enumerate(in_groups(concerned)):
         async with database.read() as tx:
             moments = await worth.moments_of(tx, group, until)
             outcomes = await worth.outcomes_of(tx, group, until)
@@ -129,10 +156,15 @@ async def measure(database: Database, now: datetime, since: datetime | None = No
         tally.add(_later(moments, since), _later_bought(outcomes, since))
         if number % LOG_EVERY == 0:
             log.info("measuring worth", extra={"of": len(concerned), "done": number * GROUP})
-    findings = {campaign_id: one.finding(until) for campaign_id, one in running.items()}
-    ledger = tally.ledger({name: one for name, one in findings.items() if name is not None})
+    found = {
+        name: _found(stored, running.get(name, ()), until) for name, stored in asked_of.items()
+    }
+    telling = {name: one.telling for name, one in found.items()}
+    ledger = tally.ledger({name: one for name, one in telling.items() if name and one is not None})
     lines = {line.campaign_id: line for line in ledger.lines}
-    named = sorted(lines.keys() | {name for name in findings if name is not None})
+    named = sorted(lines.keys() | {name for name, one in found.items() if name and one.finding})
+    of_all = found.get(None, _Found())
+    redeemed_lines, redeemed_discount_cents = redeemed
     whole = AllWorth(
         as_of=until,
         redeemed_lines=redeemed_lines,
@@ -143,7 +175,9 @@ async def measure(database: Database, now: datetime, since: datetime | None = No
         unmatched_lines=ledger.unmatched_lines,
         unmatched_discount_cents=ledger.unmatched_discount_cents,
         missed=await _missed(database, ledger, until),
-        hold_out=findings.get(None),
+        hold_out=of_all.finding,
+        hold_out_before=of_all.before,
+        lost_coupons=lost_coupons,
     )
     return Measured(
         tuple(
@@ -151,23 +185,56 @@ async def measure(database: Database, now: datetime, since: datetime | None = No
                 name,
                 until,
                 lines.get(name) or Line(name, 0, 0, 0, 0, 0, 0, None),
-                findings.get(name),
-                is_settled=_is_settled(known.get(name), running.get(name), until),
+                found.get(name, _Found()).finding,
+                is_settled=_is_settled(known.get(name), asked_of.get(name, ()), until),
+                before=found.get(name, _Found()).before,
             )
             for name in named
         ),
         whole,
+        tuple(
+            one.finding(until)
+            for several in running.values()
+            for one in several
+            if until >= one.trial.until + one.trial.settled_after + LATE
+        ),
     )
 
 
-def _as_its_campaign(trial: Trial, targets: Mapping[str, Target]) -> Trial:
-    """The trial with the time that its campaign allows for a return."""
-    target = None if trial.campaign_id is None else targets.get(trial.campaign_id)
-    return trial if target is None else replace(trial, return_within=target.return_within)
+async def _keep(database: Database, measured: Measured) -> None:
+    """Keep the figures of a day, a little at a time; it is done when those of all are there."""
+    day = measured.whole.as_of.astimezone(UTC).date()
+    async with database.read() as tx:
+        settled = await worth.settled(tx, day)
+    async with database.begin() as tx:
+        await worth.forget_day(tx, day)
+    # What is settled stands; one that runs again is not settled any more.
+    moved = [
+        one for one in measured.campaigns if not (one.is_settled and one.campaign_id in settled)
+    ]
+    for group in in_groups(moved):
+        async with database.begin() as tx:
+            await worth.save_campaigns(tx, group, day)
+    for answers in in_groups(measured.answers):
+        async with database.begin() as tx:
+            await trials.settle(tx, answers)
+    async with database.begin() as tx:
+        await worth.save_whole(tx, measured.whole, day)
+    pruned = PRUNED_AT_ONCE
+    while pruned == PRUNED_AT_ONCE:
+        async with database.begin() as tx:
+            pruned = await worth.prune(tx, day - DAYS_KEPT, PRUNED_AT_ONCE)
+
+
+def _found(stored: Sequence[Stored], running: Sequence[_Asked], until: datetime) -> _Found:
+    """The findings of a campaign's last two trials."""
+    measured = {one.trial.since: one.finding(until) for one in running}
+    said = [one.answer or measured.get(one.trial.since) for one in stored[-2:]]
+    return _Found(said[-1], said[0] if len(said) > 1 else None)
 
 
 def _count(
-    running: dict[str | None, _Asked],
+    running: dict[str | None, list[_Asked]],
     moments: Sequence[Moment],
     outcomes: Sequence[Outcome],
     targets: Mapping[str, Target],
@@ -183,15 +250,31 @@ def _count(
     for outcome in outcomes:
         of_shopper[outcome.shopper_id].append(outcome)
     for campaign_id in theirs.keys() & running.keys():
-        one, mine = running[campaign_id], theirs[campaign_id]
+        mine = theirs[campaign_id]
         who = {moment.shopper_id for moment in mine}
         followed = [outcome for shopper_id in who for outcome in of_shopper[shopper_id]]
-        known = subjects(one.trial, mine, followed, targets, now)
-        running[campaign_id] = replace(
-            one,
-            control=one.control.plus(sample(each for each in known if each.is_control)),
-            treated=one.treated.plus(sample(each for each in known if not each.is_control)),
-        )
+        running[campaign_id] = [
+            _with(one, mine, followed, targets, now) for one in running[campaign_id]
+        ]
+
+
+def _with(
+    one: _Asked,
+    moments: Sequence[Moment],
+    outcomes: Sequence[Outcome],
+    targets: Mapping[str, Target],
+    now: datetime,
+) -> _Asked:
+    """A trial with these shoppers too."""
+    name = one.trial.campaign_id
+    if name is not None:
+        targets = {name: target_as_asked(targets[name], one.trial)}
+    known = subjects(one.trial, moments, outcomes, targets, now)
+    return replace(
+        one,
+        control=one.control.plus(sample(each for each in known if each.is_control)),
+        treated=one.treated.plus(sample(each for each in known if not each.is_control)),
+    )
 
 
 async def _missed(database: Database, ledger: Ledger, until: datetime) -> tuple[Missed, ...]:
@@ -202,18 +285,17 @@ async def _missed(database: Database, ledger: Ledger, until: datetime) -> tuple[
     async with database.read() as tx:
         everybody = await worth.visitors(tx, since, until)
     parts: list[Missed] = []
-    for group in _groups(everybody):
+    for group in in_groups(everybody):
         async with database.read() as tx:
             unsent, spoken_to = await worth.unsent_of(tx, group, since, until)
         parts += missed_moments(unsent, spoken_to, known)
     return merged(parts)
 
 
-def _is_settled(campaign: Campaign | None, one: _Asked | None, now: datetime) -> bool:
+def _is_settled(campaign: Campaign | None, stored: Sequence[Stored], now: datetime) -> bool:
     """Whether nothing more will be learnt of a campaign."""
     ends = [] if campaign is None else [campaign.valid_until + SETTLED_AFTER]
-    if one is not None:
-        ends.append(one.trial.until + one.trial.settled_after)
+    ends += [one.trial.until + one.trial.settled_after for one in stored]
     return bool(ends) and now >= max(ends) + LATE
 
 
@@ -225,8 +307,3 @@ def _later_bought(outcomes: Sequence[Outcome], since: datetime | None) -> list[O
     return [
         one for one in outcomes if isinstance(one, Bought) and (since is None or one.at >= since)
     ]
-
-
-def _groups(shopper_ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(shopper_ids), GROUP):
-        yield shopper_ids[start : start + GROUP]

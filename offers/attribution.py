@@ -50,11 +50,12 @@ class Moment:
 class Target:
     """What a campaign is after, and how long after a moment that may be credited to it.
 
-    basket_within: None is the whole of the visit.
+    places: (store, zone); zones of two stores may bear one name. basket_within: None is the whole
+    of the visit.
     """
 
     campaign_id: str
-    zone_ids: frozenset[str] = frozenset()
+    places: frozenset[tuple[str, str]] = frozenset()
     product_ids: frozenset[str] = frozenset()
     categories: frozenset[str] = frozenset()
     shelf_within: timedelta = SHELF_WITHIN
@@ -72,6 +73,7 @@ class Dwelt:
 
     outcome_id: str
     shopper_id: str
+    store_id: str
     zone_id: str
     since: datetime
     until: datetime
@@ -134,7 +136,8 @@ def followed(moment: Moment, outcomes: Iterable[Outcome], target: Target) -> dic
             continue
         match outcome:
             case Dwelt():
-                if outcome.zone_id in target.zone_ids and _lingered(moment, outcome, target):
+                place = outcome.store_id, outcome.zone_id
+                if place in target.places and _lingered(moment, outcome, target):
                     found[outcome.outcome_id] = Window.SHELF
             case Bought():
                 here = outcome.visit_id == moment.visit_id and outcome.at >= moment.at

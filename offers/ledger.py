@@ -34,8 +34,8 @@ class Line:
     sends: decisions to send. shown: those that a handset showed. redeemed_lines: lines of receipts
     with a coupon of the campaign; redeemed_cents: their margin before the discount. credited_cents:
     margin without coupon in the same visit as a push that was shown, credited to the last push
-    only; some of it would have come without. incremental: what would not have come, less the
-    discounts; None while its trial has nothing to say. full_credit_cents: as credited, but to every
+    only; some of it would have come without. incremental: what would not have come, discounts off;
+    None while its trial has nothing to say. full_credit_cents: as credited, but to every
     push in whose window it lies: not to be added up over campaigns. unpriced_lines: redeemed lines
     whose margin the till did not know; none is counted for them.
     """
@@ -159,14 +159,10 @@ def moment_price_cents(line: Line) -> float | None:
 
 
 def _incremental(finding: Finding | None, counts: _Counts) -> Cents | None:
-    """The trial's margin per shopper times the sends, one a window; less the discounts."""
+    """The trial's margin per shopper, discounts off, times the sends, one a window."""
     if finding is None or finding.margin_cents is None:
         return None
     if finding.verdict in {Verdict.TOO_EARLY, Verdict.BROKEN_SPLIT}:
         return None
     effect = finding.margin_cents.times(counts.windows[finding.trial.goal])
-    return Cents(
-        round(effect.difference) - counts.discount_cents,
-        round(effect.low) - counts.discount_cents,
-        round(effect.high) - counts.discount_cents,
-    )
+    return Cents(round(effect.difference), round(effect.low), round(effect.high))

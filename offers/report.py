@@ -12,8 +12,8 @@ from offers.worth import Finding
 class CampaignWorth:
     """A campaign as of a day.
 
-    finding: None where no trial has begun. is_settled: nothing more will be known of it, and this
-    stands whatever is erased later.
+    finding: None where no trial has begun. before: of the trial before that one. is_settled:
+    nothing more will be known of it, and this stands whatever is erased later.
     """
 
     campaign_id: str
@@ -21,6 +21,7 @@ class CampaignWorth:
     line: Line
     finding: Finding | None
     is_settled: bool
+    before: Finding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,8 @@ class AllWorth:
 
     redeemed_*: as the tills say, summed apart from the campaigns; counted_*: the campaigns' lines
     and what is unmatched, which must be the same. missed: of the last week. hold_out: against
-    those who never get any campaign.
+    those who never get any campaign, in this quarter; hold_out_before: in the one before.
+    lost_coupons: used up, and on no line that is stored; there must be none.
     """
 
     as_of: datetime
@@ -41,11 +43,13 @@ class AllWorth:
     unmatched_discount_cents: int
     missed: tuple[Missed, ...]
     hold_out: Finding | None
+    hold_out_before: Finding | None = None
+    lost_coupons: int = 0
 
     @property
     def reconciles(self) -> bool:
-        """Whether every redeemed line is counted once, to the cent."""
-        return (self.redeemed_lines, self.redeemed_discount_cents) == (
+        """Whether every redeemed line is counted once, to the cent, and every coupon has one."""
+        return self.lost_coupons == 0 and (self.redeemed_lines, self.redeemed_discount_cents) == (
             self.counted_lines,
             self.counted_discount_cents,
         )

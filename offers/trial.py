@@ -32,7 +32,8 @@ class Trial:
     """A question asked ahead: under one salt and one share, moments from `since` to `until`.
 
     campaign_id: None asks it of all campaigns together, against the hold-out; margin is then of
-    everything bought. control_share: of the control group, or of the hold-out.
+    everything bought. control_share: of the control group, or of the hold-out. within: how long
+    after a moment its goal counts; None: as long as goals do.
     """
 
     campaign_id: str | None
@@ -40,11 +41,16 @@ class Trial:
     since: datetime
     until: datetime
     control_share: float
-    return_within: timedelta = RETURN_WITHIN
+    within: timedelta | None = None
 
     def is_over(self, now: datetime) -> bool:
         """Whether all that followed its moments is known."""
         return now >= self.until + self.settled_after
+
+    @property
+    def return_within(self) -> timedelta:
+        """How long after a moment a return counts."""
+        return self.within if self.within and self.goal is Window.RETURN else RETURN_WITHIN
 
     @property
     def settled_after(self) -> timedelta:
@@ -60,7 +66,7 @@ class Subject:
     is_control: bool
     saw: bool
     responded: bool
-    margin_cents: int  # before discounts
+    margin_cents: int  # after discounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +168,11 @@ def _subject(trial: Trial, moment: Moment, outcomes: list[Outcome], target: Targ
         is_control=moment.arm is control,
         saw=moment.shown_at is not None,
         responded=trial.goal in followed(moment, outcomes, target).values(),
+        # A discount counts where its margin does: neither does that of a margin nobody knows.
         margin_cents=sum(
-            one.margin_cents
+            one.margin_cents - one.discount_cents
             for one in outcomes
-            if isinstance(one, Bought) and _earns(trial, moment, one, target)
+            if isinstance(one, Bought) and one.is_priced and _earns(trial, moment, one, target)
         ),
     )
 

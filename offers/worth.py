@@ -64,7 +64,7 @@ class Finding:
     response: of all who had a moment, as a difference of rates. relative: the same as a part of
     the control group's rate. on_those_who_saw: of those who were shown the push, if one that was
     not shown changes nothing (source: Bloom 1984, Evaluation Review 8, 225-246).
-    margin_cents: per shopper, before discounts. split_p: see `intervals.split_p`.
+    margin_cents: per shopper, after discounts. split_p: see `intervals.split_p`.
     needed: shoppers on both sides together before there is a verdict; None when not known yet.
     What is not known is None.
     """

@@ -17,7 +17,8 @@ from corsia.interval_picture import interval_picture
 from corsia.ready_database import DatabaseUnusableError, ready_database
 from db import salts, trials, worth
 from db.connect import DatabaseUrlError
-from engine.worth import ask_questions, measure
+from engine.asking import ask_questions
+from engine.worth import measure
 from offers.assignment import BadSalts
 from offers.ledger import Line
 from offers.report import AllWorth, CampaignWorth
@@ -116,8 +117,9 @@ async def _figures(
 async def _running(settings: Settings) -> int:
     now = SystemClock().now()
     async with ready_database(settings.sql_url) as database, database.read() as tx:
-        known = await trials.last_trials(tx)
-    return sum(not is_cut and now < trial.until for trial, is_cut in known.values())
+        known = await trials.all_trials(tx)
+    last = [stored[-1] for stored in known.values()]
+    return sum(not one.is_cut and now < one.trial.until for one in last)
 
 
 async def _deal_anew(settings: Settings, why: str) -> str:
@@ -150,6 +152,7 @@ def _print(found: list[CampaignWorth], whole: AllWorth, *, is_one: bool) -> None
         console.print(f"[bold]{one.campaign_id}[/]: {_said(one)}")
         if one.finding is not None:
             _print_finding(console, one.finding)
+        _print_before(console, one.before)
         if one.line.unpriced_lines:
             console.print(f"  {one.line.unpriced_lines} redeemed lines without a margin: none is"
                           " counted for them")  # fmt: skip
@@ -158,6 +161,7 @@ def _print(found: list[CampaignWorth], whole: AllWorth, *, is_one: bool) -> None
     if whole.hold_out is not None:
         console.print(f"[bold]all together[/], beside the hold-out: {sentence(whole.hold_out)}")
         _print_finding(console, whole.hold_out)
+    _print_before(console, whole.hold_out_before)
     for missed in whole.missed[:MISSED_SHOWN]:
         rules = " and ".join(reason.value.replace("_", " ") for reason in missed.reasons)
         alone = " alone" if len(missed.reasons) == 1 else ""
@@ -183,6 +187,12 @@ def _print_finding(console: Console, finding: Finding) -> None:
             f" {finding.trial.control_share:.0%} should be"
             f" (so uneven by chance: p {finding.split_p:.2g})"
         )
+
+
+def _print_before(console: Console, before: Finding | None) -> None:
+    """The trial before, if anybody was in it."""
+    if before is not None and before.control.shoppers + before.treated.shoppers:
+        console.print(f"  until {before.trial.until:%Y-%m-%d}: {sentence(before)}")
 
 
 def _said(one: CampaignWorth) -> str:

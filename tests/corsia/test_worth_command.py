@@ -13,7 +13,8 @@ from config.clock import SystemClock
 from corsia.cli import main
 from corsia.interval_picture import interval_picture
 from db.connect import Database
-from engine.worth import ask_questions, measure_if_due
+from engine.asking import ask_questions
+from engine.worth import measure_if_due
 from offers.intervals import Effect
 from tests.engine.month import DAY, Planted, a_month
 

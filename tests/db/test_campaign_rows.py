@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from config.clock import VirtualClock
-from db import campaigns, worth
+from db import asked, campaigns
 from db.connect import Database
 from db.tables import campaigns as campaigns_table
 from offers.campaign import Campaign, Hours, Status, Tier
@@ -62,7 +62,7 @@ async def test_one_that_another_version_wrote_is_left_out_and_told(
     async with database.read() as tx:
         assert await campaigns.load_campaigns(tx) == [FULL, a_campaign()]
         assert await campaigns.load_campaigns(tx, ["full", "strange", "none"]) == [FULL]
-        assert [one.campaign.campaign_id for one in await worth.asking(tx)] == ["full", "pasta"]
+        assert [one.campaign.campaign_id for one in await asked.asking(tx)] == ["full", "pasta"]
     assert "campaign cannot be read and is left out" in caplog.text
 
 

@@ -171,7 +171,7 @@ _outcomes = st.lists(
     st.one_of(
         st.builds(
             lambda outcome_id, who, zone, since, stay: Dwelt(
-                outcome_id, who, zone, since, since + timedelta(seconds=stay)
+                outcome_id, who, "store-1", zone, since, since + timedelta(seconds=stay)
             ),
             _ids,
             _people,

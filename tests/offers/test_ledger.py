@@ -60,14 +60,15 @@ def test_a_line_tells_what_was_sent_redeemed_and_credited() -> None:
     assert told.unmatched_lines == 0
 
 
-def test_what_would_not_have_come_is_margin_per_shopper_times_sends_less_discounts() -> None:
+def test_what_would_not_have_come_is_margin_per_shopper_times_sends() -> None:
+    """Discounts are in the margin of the shopper who got them, and are not taken off twice."""
     moments = [a_moment(f"m{n}", shopper_id=f"s{n}", visit_id=f"v{n}") for n in range(100)]
     coupon = a_purchase(redeems="m0", discount_cents=150)
 
     told = ledger(moments, [coupon], TARGETS, {"pasta": a_finding(margin=Effect(12, 2.004, 22))})
 
-    assert told.lines[0].incremental == Cents(1_050, 50, 2_050)
-    assert moment_price_cents(told.lines[0]) == pytest.approx(10.5)
+    assert told.lines[0].incremental == Cents(1_200, 200, 2_200)
+    assert moment_price_cents(told.lines[0]) == pytest.approx(12.0)
 
 
 def test_two_sends_of_one_visit_earn_once() -> None:

@@ -348,3 +348,13 @@ def test_a_whole_trial_from_moments_to_the_verdict() -> None:
     assert finding.relative.difference == pytest.approx(4.0)
     assert finding.verdict is Verdict.BETTER
     assert not finding.is_final
+
+
+def test_a_discount_is_taken_off_where_its_margin_counts_and_nowhere_else() -> None:
+    outcomes = [
+        a_purchase("coupon", margin_cents=300, discount_cents=120, redeems="m1"),
+        a_purchase("no margin known", margin_cents=0, discount_cents=50, is_priced=False),
+        a_purchase("by a coupon alone", discount_cents=70, is_compared=False),
+    ]
+    (one,) = subjects(TRIAL, [a_moment()], outcomes, TARGETS, AT + 30 * DAY)
+    assert one.margin_cents == 180

@@ -12,7 +12,8 @@ DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
 AT = datetime(2026, 11, 2, 10, 0, tzinfo=UTC)
-TARGET = Target("pasta", frozenset({"aisle-7"}), frozenset({"penne"}), frozenset({"pasta"}))
+PLACE = ("store-1", "aisle-7")
+TARGET = Target("pasta", frozenset({PLACE}), frozenset({"penne"}), frozenset({"pasta"}))
 TARGETS = {"pasta": TARGET, "rice": replace(TARGET, campaign_id="rice")}
 TRIAL = Trial("pasta", Window.BASKET, AT, AT + 28 * DAY, control_share=0.5)
 
@@ -36,7 +37,7 @@ def a_purchase(outcome_id: str = "b1", **changes: Any) -> Bought:
 
 def a_stay(outcome_id: str = "d1", **changes: Any) -> Dwelt:
     """A minute in the zone, around the moment."""
-    stay = Dwelt(outcome_id, "ann", "aisle-7", AT - 20 * SECOND, AT + 40 * SECOND)
+    stay = Dwelt(outcome_id, "ann", "store-1", "aisle-7", AT - 20 * SECOND, AT + 40 * SECOND)
     return replace(stay, **changes)
 
 

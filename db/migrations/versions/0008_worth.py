@@ -121,7 +121,9 @@ def upgrade() -> None:
         sa.Column("until", db.types.UtcDateTime(timezone=True), nullable=False),
         sa.Column("goal", sa.String(length=16), nullable=False),
         sa.Column("control_share", sa.Float(), nullable=False),
+        sa.Column("within_min", sa.Integer(), nullable=True),
         sa.Column("cut_at", db.types.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("answer", sa.JSON(), nullable=True),
         sa.CheckConstraint(
             "control_share >= 0 and control_share <= 1", name=op.f("ck_trials_share_in_range")
         ),
