@@ -38,8 +38,6 @@ _CHOSEN: Final = {
 def named_products(goods: Goods, product_ids: Collection[str]) -> list[Product]:
     """Those of these products that are known, in the order of their ids."""
     products = goods.products
-    if not products:
-        return []
     return [products[name] for name in sorted(product_ids) if name in products]
 
 

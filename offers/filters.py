@@ -110,6 +110,8 @@ def budget_is_spent(_s: Situation, c: Candidate) -> bool:
 
 def is_out_of_stock(s: Situation, c: Candidate) -> bool:
     """Whether all that it names is known to be sold out here."""
+    if not s.out_of_stock:
+        return False
     named = c.campaign.offer.product_ids
     return bool(named) and named <= s.out_of_stock
 

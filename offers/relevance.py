@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from offers.campaign import Campaign
@@ -47,6 +47,7 @@ MAX_LOG_ODDS_GAIN: Final = 5.0
 RELEVANCE_THRESHOLD_CENTS: Final = 1.0
 # Assumed: what each message of the last seven days takes off the goodwill for the next one.
 FATIGUE_CENTS: Final = 0.5
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # What was carted in the app longer ago than this is no longer the cart of this visit.
 _CART_S: Final = 86_400.0
 
@@ -75,7 +76,7 @@ class Leanings:
     ) -> None:
         """cart: the categories that may call for others; None for those that the looks tell of."""
         self._known, self._now = known, now
-        self._cart = cart_of(looks, now) if cart is None else cart
+        self.cart: Final = cart_of(looks, now) if cart is None else cart
         self._looks: defaultdict[str, list[tuple[str, datetime]]] = defaultdict(list)
         for look in looks:
             self._looks[look.category].append((look.kind, look.at))
@@ -106,7 +107,7 @@ class Leanings:
     def because(self, categories: AbstractSet[str]) -> tuple[str, ...]:
         """The words of the leaning."""
         best, _ = self.best(categories)
-        parts = category_parts(self._known, best, self._cart, self._now)
+        parts = category_parts(self._known, best, self.cart, self._now)
         telling = sorted((*self._look_parts(categories), *parts), key=lambda part: -part.log_odds)
         return tuple([part.because for part in telling if part.because])
 
@@ -118,7 +119,7 @@ class Leanings:
             gain = gains.get(category)
             if gain is None:
                 gain = gains[category] = category_gain(
-                    self._known, category, self._cart, self._baskets, self._now
+                    self._known, category, self.cart, self._baskets, self._now
                 )
             if not best or gain > most or (gain == most and category < best):
                 best, most = category, gain
@@ -150,14 +151,41 @@ _ANYONES: Final = _Fit(_ANYBODYS, 1.0, _ANYBODYS, Warmth.COLD)
 _UNFIT: Final = _Fit(0.0, 0.0, 0.0, Warmth.COLD)
 
 
+class Kept:
+    """What was worked out for one shopper, for as long as it holds.
+
+    A shopper is decided on every second. What the signs say of a category changes by the hour, with
+    what is known, or when they look at something else.
+    """
+
+    def __init__(self) -> None:
+        self._of: tuple[object, ...] | None = None
+        self.leanings = Leanings((), NOTHING_KNOWN, _LONG_AGO)
+        self.fits: dict[AbstractSet[str], _Fit] = {}
+        self.fits_alone: dict[str, _Fit] = {}
+
+    def hold(self, looks: Sequence[Browsed], known: Known, at: datetime) -> "Kept":
+        """Itself, right for these looks, this knowledge and this full hour."""
+        profile, learnt = known.profile, known.learnt
+        of = at, looks, profile.since, profile.stated, learnt.since
+        if of != self._of:
+            self._of = of
+            self.leanings = Leanings(looks, known, at)
+            self.fits, self.fits_alone = {}, {}
+        return self
+
+
 class Fitting:
-    """How well campaigns fit one situation.
+    """How well campaigns fit one situation, by the signs as of its full hour.
 
     What was inferred counts only with the consent that let it be kept; what the shopper said of
     a category counts always. An unwanted category is worth nothing, whatever the rest says.
     """
 
-    def __init__(self, situation: Situation, known: Known = NOTHING_KNOWN) -> None:
+    def __init__(
+        self, situation: Situation, known: Known = NOTHING_KNOWN, kept: Kept | None = None
+    ) -> None:
+        """kept: of the shopper's decision before, to be used and renewed."""
         looks: Sequence[Browsed] = situation.browsed
         self._goods, self._chosen = situation.goods, situation.chosen
         self._here = situation.moment.zone_id
@@ -166,11 +194,11 @@ class Fitting:
         if Purpose.PROFILING not in situation.shopper.consents:
             looks, known = (), Known(Profile(stated=known.profile.stated))
             self._chosen = NOTHING_CHOSEN
-        self._known, self._looks, self._now = known, looks, situation.now
-        self._cart = cart_of(looks, situation.now)
-        self._leanings = Leanings(looks, known, situation.now, self._cart)
-        self._fits: dict[AbstractSet[str], _Fit] = {}
-        self._fits_alone: dict[str, _Fit] = {}
+        now = situation.now.replace(minute=0, second=0, microsecond=0)
+        self._known, self._looks, self._now = known, looks, now
+        kept = (kept or Kept()).hold(looks, known, now)
+        self._leanings, self._fits, self._fits_alone = kept.leanings, kept.fits, kept.fits_alone
+        self._cart = self._leanings.cart
         self._fits_named: dict[tuple[AbstractSet[str], AbstractSet[str]], _Fit] = {}
         self._without_cart: Leanings | None = None
         self._fatigue_cents = FATIGUE_CENTS * situation.pressure.since(situation.now - WEEK)
@@ -218,8 +246,11 @@ class Fitting:
 
     def because(self, campaign: Campaign) -> tuple[str, ...]:
         """The reasons a shopper may read."""
-        products = named_products(self._goods, campaign.offer.product_ids)
-        categories = categories_with(campaign.categories, products)
+        categories: AbstractSet[str] = campaign.categories
+        products: Sequence[Product] = ()
+        if self._goods.products:
+            products = named_products(self._goods, campaign.offer.product_ids)
+            categories = categories_with(categories, products)
         opinion = stated_on(self._profile, categories)
         if opinion is Opinion.UNWANTED:
             return (_UNWANTED,)
