@@ -38,6 +38,7 @@ from offers.habits import Habit
 from offers.known import Known, Learnt, Profile
 from offers.learning import Learning, Tried, Warmth
 from offers.pressure import DEFAULT_POLICY, Message, Pressure
+from offers.relevance import Kept
 from offers.situation import (
     Browsed,
     Candidate,
@@ -85,6 +86,7 @@ class Shopper:
     browsed: tuple[Browsed, ...]
     pressure: Pressure
     known: Known
+    kept: Kept
 
 
 # send or hold, and the campaign sent, or whose control group the shopper is in.
@@ -177,12 +179,12 @@ def main(campaigns: int, shoppers: int, decisions: int, seed: int) -> None:
 def visits(crowd: Sequence[Shopper], decisions: int, chance: Random) -> list[tuple[Shopper, str]]:
     """Shoppers and the zones that they are decided on in, one visit after the other.
 
-    What is known of a shopper is read at the beginning of a visit, and kept for it.
+    What was worked out of a shopper is forgotten between two visits.
     """
     moments: list[tuple[Shopper, str]] = []
     while len(moments) < decisions:
         shopper = chance.choice(crowd)
-        visitor = replace(shopper, known=replace(shopper.known))
+        visitor = replace(shopper, kept=Kept())
         for zone_id in chance.sample(ZONE_IDS, ZONES_A_VISIT):
             moments += [(visitor, zone_id)] * DECISIONS_A_ZONE
     return moments[:decisions]
@@ -196,7 +198,7 @@ def timed(
     for shopper, zone_id in moments:
         began = time.process_time_ns()
         there = situated(shopper, zone_id)
-        taken = decide(there)
+        taken = decide(there, shopper.kept)
         ms.append((time.process_time_ns() - began) / 1e6)
         counts.append(len(there.candidates))
         # Kept whole, they would be garbage to search through.
@@ -339,6 +341,7 @@ def a_shopper(n: int, known: Known, chance: Random) -> Shopper:
         ),
         Pressure(tuple(a_message(n, chance) for n in range(chance.randint(0, 1)))),
         known,
+        Kept(),
     )
 
 

@@ -82,7 +82,8 @@ async def decide_here(
         return situation_of(who, moment, zone.tags, shelf, now, plan.local(now))
 
     situation = situated()
-    taken = decide(situation)
+    kept = remembering.kept_for(visit.shopper_id)
+    taken = decide(situation, kept)
     for _ in range(TRIES_MAX):
         if not isinstance(taken, Send):
             break
@@ -108,7 +109,7 @@ async def decide_here(
         # Spent by other stores meanwhile: the next best has its turn.
         shelf.catalogue.is_spent(campaign_id)
         situation = situated()
-        taken = decide(situation)
+        taken = decide(situation, kept)
     else:
         taken = _lost(taken, Reason.CAP_RACE) if isinstance(taken, Send) else taken
 

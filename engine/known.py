@@ -18,9 +18,12 @@ from db.products import IN_FORCE_AFTER, Version
 from offers.goods import Goods, Product, Spot
 from offers.known import Known, Learnt
 from offers.learning import NOTHING_LEARNT, Learning
+from offers.relevance import Kept
 
 # A live engine needs the newest version; a replay goes through a week of them, in order.
 _VERSIONS_KEPT: Final = 2
+# More than are in the stores of one process at a time; some kilobytes each.
+KEPT_MAX: Final = 5_000
 # SQL is asked so often whether a store sells something else by now: what is taken in comes into
 # force later than that, so that nothing is missed.
 GOODS_EVERY: Final = timedelta(seconds=30)
@@ -48,11 +51,20 @@ class Remembering:
     """
 
     def __init__(self) -> None:
+        self._kept: dict[str, Kept] = {}
         self._versions: dict[datetime, tuple[Learnt, Learning]] = {}
         # From when to before when products are known to be of a version.
         self._sold = (_NEVER, _NEVER, Version(None, None))
         self._products: tuple[datetime | None, Mapping[str, Product]] = (None, {})
         self._stocked: dict[str, _Stocked] = {}
+
+    def kept_for(self, shopper_id: str) -> Kept:
+        """What the shopper's decision before worked out; of the newest KEPT_MAX shoppers."""
+        kept = self._kept.pop(shopper_id, None) or Kept()
+        self._kept[shopper_id] = kept  # at the end: the newest are the last to go
+        if len(self._kept) > KEPT_MAX:
+            del self._kept[next(iter(self._kept))]
+        return kept
 
     async def known_of(
         self, tx: AsyncConnection, shopper_id: str, at: datetime, *, may_profile: bool

@@ -7,7 +7,7 @@ from offers.campaign import Campaign, Tier
 from offers.filters import reasons_against, reasons_for_restraint, reasons_for_silence
 from offers.learning import drawn, rivals_max
 from offers.pressure import is_promotion
-from offers.relevance import RELEVANCE_THRESHOLD_CENTS, Fitting
+from offers.relevance import RELEVANCE_THRESHOLD_CENTS, Fitting, Kept
 from offers.situation import Candidate, Decision, Hold, Reason, Send, Situation, Weighed
 
 # Reasons that concern an experiment rather than the shopper: without them it would have been sent.
@@ -20,8 +20,11 @@ WEIGHED_MAX: Final = 12
 _Judged = tuple[Campaign, float, tuple[Reason, ...]]
 
 
-def decide(situation: Situation) -> Decision:
+def decide(situation: Situation, kept: Kept | None = None) -> Decision:
     """Send the best candidate that nothing forbids, or hold with every reason.
+
+    kept: what the shopper's decision before worked out, to be used and renewed; it changes nothing
+    but the time that it takes.
 
     Candidates are ranked by tier, then score, then id: ties fall the same way everywhere. Between
     the best promotions of a tier that may be sent the draw decides (`offers.learning`). `weighed`
@@ -31,7 +34,7 @@ def decide(situation: Situation) -> Decision:
         return Hold((Reason.NO_CAMPAIGN,), ())
     silence = reasons_for_silence(situation)
     restraint = reasons_for_restraint(situation)
-    fitting = Fitting(situation, situation.known)
+    fitting = Fitting(situation, situation.known, kept)
     judged: list[_Judged] = []
     # Those that may be sent, of one tier; among promotions the draw decides.
     rivals: list[int] = []

@@ -11,10 +11,13 @@ def to_shopper(reasons: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_SAID[Reason(reason)] for reason in reasons))
 
 
-def otherwise_to_shopper(lifted: Iterable[Reason]) -> str | None:
-    """What would have had to be otherwise, in one sentence; None where nothing can be told."""
+def otherwise_to_shopper(lifted: Iterable[Reason], what: str = "It") -> str | None:
+    """What would have had to be otherwise, in one sentence; None where nothing can be told.
+
+    what: would have been sent.
+    """
     conditions = tuple(dict.fromkeys(_UNLESS[reason] for reason in lifted))
-    return f"It would have been sent {' and '.join(conditions)}." if conditions else None
+    return f"{what} would have been sent {' and '.join(conditions)}." if conditions else None
 
 
 _ENOUGH: Final = "You had been sent as much as we allow ourselves."

@@ -14,7 +14,7 @@ from offers.campaign import Offer, Status, Tier
 from offers.decide import WEIGHED_MAX, decide
 from offers.filters import reasons_against, reasons_for_restraint, reasons_for_silence
 from offers.pressure import WEEK, Cap, Message, Policy, Pressure, Scope, is_promotion
-from offers.relevance import RELEVANCE_THRESHOLD_CENTS
+from offers.relevance import RELEVANCE_THRESHOLD_CENTS, Kept
 from offers.situation import (
     Browsed,
     Candidate,
@@ -354,3 +354,15 @@ def test_a_ghost_is_what_would_have_been_sent_without_the_experiment(situation: 
         assert without.campaign.campaign_id == decision.ghost.campaign_id
     elif isinstance(decision, Hold):
         assert isinstance(without, Hold)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(SITUATIONS, st.sampled_from([0, 1, 59, 60, 3_600, 90_000])), max_size=6))
+def test_what_was_kept_of_the_decision_before_changes_nothing(
+    visits: list[tuple[Situation, int]],
+) -> None:
+    kept = Kept()
+    for situation, later_s in visits:
+        now = situation.now + timedelta(seconds=later_s)
+        for one in (situation, replace(situation, now=now), situation):
+            assert decide(one, kept) == decide(one)
