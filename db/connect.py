@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, event
+from sqlalchemy import Column, ColumnElement, Connection, Table, delete, event, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
@@ -55,9 +55,14 @@ class Database:
 
 
 @asynccontextmanager
-async def open_database(url: str) -> AsyncIterator[Database]:
-    """The database at `url` for the length of the block. Raises DatabaseUrlError."""
-    engine = _engine(url)
+async def open_database(
+    url: str, *, statement_limit_s: float | None = COMMAND_LIMIT_S
+) -> AsyncIterator[Database]:
+    """The database at `url` for the length of the block. Raises DatabaseUrlError.
+
+    statement_limit_s: how long PostgreSQL may take over a statement; None: as long as it must.
+    """
+    engine = _engine(url, statement_limit_s)
     try:
         yield Database(engine)
     finally:
@@ -98,7 +103,16 @@ async def upsert(
     await tx.execute(on_postgres.on_conflict_do_update(index_elements=key, set_=fresh), rows)
 
 
-def _engine(url: str) -> AsyncEngine:
+async def delete_some(
+    tx: AsyncConnection, key: Sequence[Column[Any]], due: ColumnElement[bool], most: int
+) -> int:
+    """Delete so many at most of the rows that are due; how many it were. key: what is unique in
+    their table."""
+    these = tuple_(*key).in_(select(*key).where(due).limit(most))
+    return (await tx.execute(delete(key[0].table).where(these))).rowcount
+
+
+def _engine(url: str, statement_limit_s: float | None) -> AsyncEngine:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
@@ -118,7 +132,7 @@ def _engine(url: str) -> AsyncEngine:
             # A server that went silent must not hold a process for ever.
             connect_args={
                 "timeout": CONNECT_LIMIT_S,
-                "command_timeout": COMMAND_LIMIT_S,
+                "command_timeout": statement_limit_s,
                 "server_settings": {
                     "idle_in_transaction_session_timeout": str(round(COMMAND_LIMIT_S * 2_000))
                 },

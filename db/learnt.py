@@ -1,7 +1,7 @@
 """What all shoppers together have taught, version by version, and what campaigns are counted by."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.learnt_tables import campaign_odds, categories, learnt, shelves
 from db.learnt_tables import products as products_table
 from db.profiles import REPLAYED
-from db.tables import campaigns, decisions, redemptions, sends, visits
+from db.tables import campaigns, decisions, redemptions, sends, stores, visits
 from db.worth_tables import purchases
 from offers.known import Learnt
 from offers.learning import Learning, Tried, Warmth
@@ -95,8 +95,19 @@ async def sent_lately(tx: AsyncConnection, now: datetime) -> list[str]:
     return list(found.all())
 
 
-async def responses(tx: AsyncConnection, campaign_id: str, now: datetime) -> dict[str, Tried]:
-    """How often a campaign was sent, and how often bought upon, by context.
+async def with_tills(tx: AsyncConnection, now: datetime) -> frozenset[str]:
+    """The stores whose tills have told us of something in the time that is counted."""
+    told = exists().where(
+        purchases.c.store_id == stores.c.id, purchases.c.stored_at >= now - COUNTED
+    )
+    return frozenset((await tx.scalars(select(stores.c.id).where(told))).all())
+
+
+async def responses(
+    tx: AsyncConnection, campaign_id: str, now: datetime, tills_in: Collection[str]
+) -> dict[str, Tried]:
+    """How often a campaign was sent, and how often bought upon, by context. tills_in: see
+    `with_tills`.
 
     Only sends that reached, or may have reached, a handset; the control group has none. In a store
     whose tills tell us, a send counts when the shopper showed who they are on that visit, and is
@@ -108,9 +119,7 @@ async def responses(tx: AsyncConnection, campaign_id: str, now: datetime) -> dic
     offered = await _offered(tx, campaign_id)
     visit = and_(purchases.c.visit_id == sends.c.visit_id, purchases.c.is_member)
     by_coupon = exists().where(redemptions.c.decision_id == sends.c.decision_id)
-    with_tills = visits.c.store_id.in_(
-        select(purchases.c.store_id).where(purchases.c.stored_at >= since)
-    )
+    has_tills = visits.c.store_id.in_(tills_in)
     ever_taken = exists().where(redemptions.c.campaign_id == campaign_id)
     bought = exists().where(visit, purchases.c.at >= sends.c.at, offered)
     context = decisions.c.weighed[0]["context"].as_string()
@@ -119,7 +128,7 @@ async def responses(tx: AsyncConnection, campaign_id: str, now: datetime) -> dic
             context.label("context"),
             func.count().label("shown"),
             func.sum(
-                case((or_(and_(with_tills, bought), and_(~with_tills, by_coupon)), 1), else_=0)
+                case((or_(and_(has_tills, bought), and_(~has_tills, by_coupon)), 1), else_=0)
             ).label("responded"),
         )
         .join(decisions, decisions.c.id == sends.c.decision_id)
@@ -129,7 +138,7 @@ async def responses(tx: AsyncConnection, campaign_id: str, now: datetime) -> dic
             sends.c.at >= since,
             sends.c.at < until,
             sends.c.released_at.is_(None),
-            or_(and_(with_tills, exists().where(visit)), and_(~with_tills, ever_taken)),
+            or_(and_(has_tills, exists().where(visit)), and_(~has_tills, ever_taken)),
         )
         .group_by(context)
     )

@@ -1,5 +1,7 @@
 """The schema's versions: bring a database to the newest, or say how far it is."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, select
 
-from db.connect import Database
+from db.connect import Database, open_database
 from db.schema import metadata
 
 HERE: Final = Path(__file__).parent / "migrations"
@@ -45,12 +47,24 @@ async def upgrade(database: Database) -> tuple[str | None, str]:
     before, needed = await current(database), newest()
     if before == needed:
         return before, needed
-    async with database.begin() as tx:
+    async with _unhurried(database) as patient, patient.begin() as tx:
         if tx.dialect.name == "postgresql":
             # Processes that start together must not both make the first table.
             await tx.execute(select(func.pg_advisory_xact_lock(UPGRADE_LOCK)))
         await tx.run_sync(lambda connection: command.upgrade(_config(connection), "head"))
     return before, needed
+
+
+@asynccontextmanager
+async def _unhurried(database: Database) -> AsyncIterator[Database]:
+    """The same database, where a step over a large table may take as long as it must."""
+    url = database.engine.url
+    if not url.drivername.startswith("postgresql"):
+        yield database
+        return
+    told = url.render_as_string(hide_password=False)
+    async with open_database(told, statement_limit_s=None) as opened:
+        yield opened
 
 
 async def drift(database: Database) -> list[str]:

@@ -1,11 +1,13 @@
 """Everything held about one shopper, and what has been kept long enough."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.connect import delete_some
 from db.learnt_tables import profiles, stated
 from db.pressure_tables import own_caps
 from db.survey_tables import survey_taps, survey_walks
@@ -26,8 +28,23 @@ from db.tables import (
 )
 from db.worth_tables import member_codes, purchases, till_receipts
 
+# Rows of one table in one transaction: some hundredths of a second of SQLite's one writer, with all
+# that hangs on them.
+ERASED_AT_ONCE: Final = 500
+# browsing has no primary key, but one event of a shopper only once.
+_DATED: Final = (
+    browsing, profiles, decisions, visits, survey_walks, purchases, member_codes, till_receipts,
+)  # fmt: skip
 # Never shown, not even to their owner: a sealed secret is of no use and a target is a credential.
 _WITHHELD = frozenset({"sealed_secret", "value"})
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What went. shoppers: how many; is_all: whether nothing that is due is left."""
+
+    shoppers: int
+    is_all: bool
 
 
 async def export_shopper(tx: AsyncConnection, shopper_id: str) -> dict[str, list[dict[str, Any]]]:
@@ -65,12 +82,19 @@ async def export_shopper(tx: AsyncConnection, shopper_id: str) -> dict[str, list
     return found
 
 
-async def erase_due(tx: AsyncConnection, now: datetime) -> int:
-    """Delete every row about a person that has been kept long enough; how many shoppers went."""
-    for table in (
-        browsing, profiles, decisions, visits, survey_walks, purchases, member_codes, till_receipts,
-    ):  # fmt: skip
-        await tx.execute(delete(table).where(table.c.erase_after <= now))
-    await tx.execute(delete(refresh_tokens).where(refresh_tokens.c.expires_at <= now))
-    gone = await tx.execute(delete(shoppers).where(shoppers.c.erase_after <= now))
-    return gone.rowcount
+async def erase_due(tx: AsyncConnection, now: datetime, most: int = ERASED_AT_ONCE) -> Erased:
+    """Delete rows about people that have been kept long enough, so many at most of each table.
+
+    Call it again, in another transaction, until that was all.
+    """
+    is_all = True
+    for table in _DATED:
+        key = tuple(table.primary_key) or (table.c.shopper_id, table.c.event_id)
+        is_all &= await delete_some(tx, key, table.c.erase_after <= now, most) < most
+    tokens = (refresh_tokens.c.token_sha256,)
+    is_all &= await delete_some(tx, tokens, refresh_tokens.c.expires_at <= now, most) < most
+    if not is_all:
+        return Erased(0, is_all=False)
+    # Last, because everything that hangs on them goes with them, however much it is.
+    gone = await delete_some(tx, (shoppers.c.id,), shoppers.c.erase_after <= now, most)
+    return Erased(gone, is_all=gone < most)

@@ -12,6 +12,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Table, and_, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.connect import delete_some
 from db.learnt_tables import learnt, profiles, stated
 from db.tables import consents, shoppers
 from offers.known import Opinion, Profile
@@ -167,10 +168,14 @@ async def forget(tx: AsyncConnection, shopper_id: str) -> None:
     await tx.execute(delete(profiles).where(profiles.c.shopper_id == shopper_id))
 
 
-async def prune(tx: AsyncConnection, now: datetime) -> None:
-    """Delete what no replay asks for any more."""
+async def prune(tx: AsyncConnection, now: datetime, most: int) -> bool:
+    """Delete what no replay asks for any more, so many rows at most of each kind; whether that was
+    all."""
+    is_all = True
     for table in (profiles, stated):
-        await tx.execute(delete(table).where(table.c.until < now - REPLAYED))
+        old = table.c.until < now - REPLAYED
+        is_all &= await delete_some(tx, tuple(table.primary_key), old, most) < most
+    return is_all
 
 
 def _held(table: Table, at: datetime) -> ColumnElement[bool]:

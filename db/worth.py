@@ -9,7 +9,6 @@ from sqlalchemy import (
     ColumnElement,
     Subquery,
     and_,
-    bindparam,
     delete,
     exists,
     func,
@@ -20,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.connect import delete_some
 from db.tables import decisions, receipts, redemptions, visits, zone_visits
 from db.worth_tables import campaign_worth, purchases, worth_days
 from offers.assignment import Arm
@@ -219,24 +219,11 @@ async def prune(tx: AsyncConnection, before: date, most: int) -> int:
     """Delete days before that one, of campaigns that have later ones; how many rows, `most` at
     once. What is settled stays."""
     later = campaign_worth.alias()
-    key = (campaign_worth.c.campaign_id, campaign_worth.c.day)
-    old = (
-        select(*key)
-        .where(
-            campaign_worth.c.day < before,
-            ~campaign_worth.c.is_settled,
-            exists().where(
-                later.c.campaign_id == campaign_worth.c.campaign_id,
-                later.c.day > campaign_worth.c.day,
-            ),
-        )
-        .limit(most)
+    is_followed = exists().where(
+        later.c.campaign_id == campaign_worth.c.campaign_id, later.c.day > campaign_worth.c.day
     )
-    rows = [{"of": row.campaign_id, "on": row.day} for row in await tx.execute(old)]
-    if rows:
-        gone = delete(campaign_worth).where(key[0] == bindparam("of"), key[1] == bindparam("on"))
-        await tx.execute(gone, rows)
-    return len(rows)
+    old = and_(campaign_worth.c.day < before, ~campaign_worth.c.is_settled, is_followed)
+    return await delete_some(tx, tuple(campaign_worth.primary_key), old, most)
 
 
 async def last_day(tx: AsyncConnection) -> date | None:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     false,
+    text,
 )
 
 from db.columns import metadata, own_id, part_of, ref
@@ -82,6 +83,13 @@ purchases: Final = Table(
     CheckConstraint("quantity > 0", name="something_bought"),
     CheckConstraint("price_cents >= 0 and discount_cents >= 0", name="money_not_negative"),
     Index("ix_purchases_of_shopper", "shopper_id", "at"),
+    # What was bought on a visit, by whoever showed who they are.
+    Index(
+        "ix_purchases_of_visit",
+        "visit_id",
+        sqlite_where=text("is_member = 1"),
+        postgresql_where=text("is_member"),
+    ),
 )
 # What was on a receipt of which something was kept, as a hash: for as long as it may be sent again.
 till_receipts: Final = Table(

@@ -24,11 +24,17 @@ CALIBRATE_EVERY_S: Final = 60.0
 LEARN_EVERY_S: Final = 600.0
 # A look at whether today's figures are there; a pass over a year of a chain takes minutes.
 WORTH_EVERY_S: Final = 3_600.0
+# Nobody waits for a job, and a sum over a year of a chain may take minutes; a server that went
+# silent must not hold it for ever.
+STATEMENT_LIMIT_S: Final = 600.0
+# SQLite lets in whoever asks next, and others ask again within 0.1 s.
+BETWEEN_S: Final = 0.2
 
 
 async def run_jobs(settings: Settings, clock: Clock) -> None:
     """Do what is due, now and from time to time, until cancelled."""
-    async with open_database(settings.sql_url) as database, asyncio.TaskGroup() as tasks:
+    opened = open_database(settings.sql_url, statement_limit_s=STATEMENT_LIMIT_S)
+    async with opened as database, asyncio.TaskGroup() as tasks:
         tasks.create_task(_erase(database, clock), name="retention")
         tasks.create_task(_calibrate(database, clock), name="calibration")
         tasks.create_task(_measure(database, clock), name="worth")
@@ -38,14 +44,26 @@ async def run_jobs(settings: Settings, clock: Clock) -> None:
 async def _erase(database: Database, clock: Clock) -> None:
     while True:
         try:
+            gone = await erase_all(database, clock)
             async with database.begin() as tx:
-                gone = await erase_due(tx, clock.now())
                 await gateway_links.prune(tx, clock.now())
                 await gateway_radios.prune(tx, clock.now())
             log.info("retention applied", extra={"shoppers_erased": gone})
         except DATABASE_ERRORS as error:
             log.warning("retention not applied", extra={"why": type(error).__name__})
         await clock.sleep(EVERY_S)
+
+
+async def erase_all(database: Database, clock: Clock) -> int:
+    """Erase what is due, a little at a time; how many shoppers went."""
+    now, gone = clock.now(), 0
+    while True:
+        async with database.begin() as tx:
+            erased = await erase_due(tx, now)
+        gone += erased.shoppers
+        if erased.is_all:
+            return gone
+        await clock.sleep(BETWEEN_S)
 
 
 async def _measure(database: Database, clock: Clock) -> None:

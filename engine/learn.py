@@ -48,6 +48,7 @@ POOL_MAX: Final = 4_000
 # Baskets that shares and complements are counted from: a pair in one basket of a thousand is then
 # right to a fourteenth. Counting them takes half a minute.
 BASKETS_MAX: Final = 200_000
+PRUNED_AT_ONCE: Final = 500
 LOGGED_EVERY: Final = 5_000
 _SELLING: Final = frozenset({ZoneKind.AISLE, ZoneKind.PROMO})
 
@@ -100,7 +101,10 @@ async def learn(database: Database, clock: Clock) -> Lessons:
     taught = replace(of_all.learnt, names=names, since=since)
     async with database.begin() as tx:
         await learnt.keep(tx, taught, learning, since, now)
-        await profiles.prune(tx, now)
+    is_pruned = False
+    while not is_pruned:
+        async with database.begin() as tx:
+            is_pruned = await profiles.prune(tx, now, PRUNED_AT_ONCE)
     lessons = Lessons(since, of_all.baskets, len(learning), made)
     facts = {"baskets": of_all.baskets, "campaigns": len(learning), "profiles": made}
     log.info("learnt", extra=facts)
@@ -210,10 +214,11 @@ async def _responses(database: Database, clock: Clock) -> Learning:
     """How each campaign of late was answered: a short look into SQL for each."""
     async with database.read() as tx:
         campaign_ids = await learnt.sent_lately(tx, clock.now())
+        tills_in = await learnt.with_tills(tx, clock.now())
     found: dict[str, Mapping[str, Tried]] = {}
     for campaign_id in campaign_ids:
         async with database.read() as tx:
-            tried = await learnt.responses(tx, campaign_id, clock.now())
+            tried = await learnt.responses(tx, campaign_id, clock.now(), tills_in)
         if tried:
             found[campaign_id] = tried
     return found

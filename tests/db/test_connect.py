@@ -125,6 +125,17 @@ async def test_an_instant_without_a_zone_is_refused(database: Database) -> None:
             await tx.execute(insert(campaigns).values(_campaign(changed_at=naive)))
 
 
+async def test_a_statement_may_take_as_long_as_its_process_allows(postgres_url: str) -> None:
+    pause = text("SELECT pg_sleep(0.3)")
+    async with open_database(postgres_url, statement_limit_s=0.1) as hurried:
+        with pytest.raises(DATABASE_ERRORS):
+            async with hurried.read() as tx:
+                await tx.execute(pause)
+    patient = open_database(postgres_url, statement_limit_s=None)
+    async with patient as database, database.read() as tx:
+        await tx.execute(pause)
+
+
 async def test_no_parameter_is_quoted_in_an_error(database: Database) -> None:
     secret = {"note": "a name, a token"}
     with pytest.raises(IntegrityError) as refused:

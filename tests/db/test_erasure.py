@@ -173,10 +173,11 @@ async def test_what_has_been_kept_long_enough_goes_and_nothing_sooner(
 
     async def erased_after(days: int) -> tuple[int, list[int]]:
         async with database.begin() as tx:
-            gone = await erase_due(tx, start + timedelta(days=days))
+            erased = await erase_due(tx, start + timedelta(days=days))
+        assert erased.is_all
         names = ("refresh_tokens", "browsing", "decisions", "visits", "zone_visits", "profiles",
                  "shoppers")  # fmt: skip
-        return gone, await _count(database, *names)
+        return erased.shoppers, await _count(database, *names)
 
     assert await erased_after(179) == (0, [1, 1, 1, 1, 1, 1, 1])
     assert await erased_after(180) == (0, [0, 1, 1, 1, 1, 1, 1])
@@ -187,6 +188,20 @@ async def test_what_has_been_kept_long_enough_goes_and_nothing_sooner(
     assert await _count(database, "consents", "stores", "campaigns") == [len(Purpose), 1, 1]
 
 
+async def test_what_is_due_goes_a_little_at_a_time(database: Database, clock: VirtualClock) -> None:
+    now = clock.now()
+    async with database.begin() as tx:
+        person = await a_person(tx, now)
+        seen = [BrowsingEvent(f"event-{n}", "viewed", "pasta", None, now) for n in range(5)]
+        await browsing.add_browsing(tx, person.shopper_id, seen, now)
+    later, left = now + timedelta(days=365), []
+    for is_all in (False, False, True):
+        async with database.begin() as tx:
+            assert (await erase_due(tx, later, most=2)).is_all is is_all
+        left += await _count(database, "browsing")
+    assert left == [3, 1, 0]
+
+
 async def test_whoever_comes_back_is_kept_for_longer(
     database: Database, clock: VirtualClock
 ) -> None:
@@ -195,8 +210,8 @@ async def test_whoever_comes_back_is_kept_for_longer(
     async with database.begin() as tx:
         await handsets.keep_until(tx, [shopper_id], start + timedelta(days=100))
 
-        assert await erase_due(tx, start + timedelta(days=829)) == 0
-        assert await erase_due(tx, start + timedelta(days=830)) == 1
+        assert (await erase_due(tx, start + timedelta(days=829))).shoppers == 0
+        assert (await erase_due(tx, start + timedelta(days=830))).shoppers == 1
 
 
 async def test_the_export_holds_every_table_and_no_credential(

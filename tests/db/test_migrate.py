@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from db import migrate
 from db.connect import Database, open_database
@@ -92,3 +92,24 @@ async def test_processes_that_start_together_upgrade_once(empty_database_url: st
     async with open_database(empty_database_url) as database:
         assert await migrate.current(database) == migrate.newest()
         assert await migrate.drift(database) == []
+
+
+async def test_a_step_may_take_longer_than_a_statement_of_a_server(
+    empty_database_url: str,
+) -> None:
+    if not empty_database_url.startswith("postgresql"):
+        pytest.skip("SQLite has no such limit")
+    held = asyncio.Event()
+
+    async def hold() -> None:
+        async with open_database(empty_database_url) as database, database.begin() as tx:
+            await tx.execute(select(func.pg_advisory_xact_lock(migrate.UPGRADE_LOCK)))
+            held.set()
+            await tx.execute(text("SELECT pg_sleep(1.5)"))
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(hold(), name="hold")
+        await held.wait()
+        async with open_database(empty_database_url, statement_limit_s=1.0) as database:
+            await migrate.upgrade(database)
+            assert await migrate.current(database) == migrate.newest()

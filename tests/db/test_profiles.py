@@ -70,9 +70,9 @@ async def test_a_profile_comes_back_as_it_was_at_any_moment(
         assert await at(now + DAY - timedelta(seconds=1)) == first
         assert await at(now + DAY) == second
 
-        await profiles.prune(tx, now + DAY + profiles.REPLAYED)
+        await profiles.prune(tx, now + DAY + profiles.REPLAYED, 500)
         assert await at(now) == first
-        await profiles.prune(tx, now + 2 * DAY + profiles.REPLAYED)
+        await profiles.prune(tx, now + 2 * DAY + profiles.REPLAYED, 500)
         assert await at(now) == Profile()
         assert await at(now + 9 * DAY) == second
 
@@ -204,6 +204,10 @@ async def _bought(
     )  # fmt: skip
 
 
+async def answered(tx: AsyncConnection, now: datetime) -> dict[str, Tried]:
+    return await learnt.responses(tx, "pasta", now, await learnt.with_tills(tx, now))
+
+
 async def test_a_campaign_is_answered_by_what_was_bought_after_it_on_that_visit(
     database: Database, clock: VirtualClock
 ) -> None:
@@ -223,11 +227,11 @@ async def test_a_campaign_is_answered_by_what_was_bought_after_it_on_that_visit(
         )
         await _sent(tx, now, context="what another version wrote")
 
-        found = await learnt.responses(tx, "pasta", now + 2 * DAY)
+        found = await answered(tx, now + 2 * DAY)
         assert found == {"cold": Tried(2, 1), "keen": Tried(1, 0)}
         assert await learnt.sent_lately(tx, now + 2 * DAY) == ["pasta"]
         # Whoever may still buy is not counted as one who did not; and seasons pass.
-        assert await learnt.responses(tx, "pasta", now + DAY / 2) == {}
+        assert await answered(tx, now + DAY / 2) == {}
         assert await learnt.sent_lately(tx, now + 120 * DAY) == []
 
 
@@ -238,10 +242,10 @@ async def test_without_tills_only_coupons_answer_and_silence_teaches_nothing(
     async with database.begin() as tx:
         persons = [await _sent(tx, now) for _ in range(3)]
         await tx.execute(purchases.delete())
-        assert await learnt.responses(tx, "pasta", now + 2 * DAY) == {}
+        assert await answered(tx, now + 2 * DAY) == {}
 
         person, decision_id = persons[0]
         offer = await sent_offer(tx, decision_id, person.shopper_id)
         assert offer is not None
         await redeem(tx, replace(offer), "key", "code", now)
-        assert await learnt.responses(tx, "pasta", now + 2 * DAY) == {"cold": Tried(3, 1)}
+        assert await answered(tx, now + 2 * DAY) == {"cold": Tried(3, 1)}

@@ -99,6 +99,13 @@ def upgrade() -> None:
     op.create_index(op.f("ix_purchases_shopper_id"), "purchases", ["shopper_id"])
     op.create_index(op.f("ix_purchases_erase_after"), "purchases", ["erase_after"])
     op.create_index("ix_purchases_of_shopper", "purchases", ["shopper_id", "at"])
+    op.create_index(
+        "ix_purchases_of_visit",
+        "purchases",
+        ["visit_id"],
+        sqlite_where=sa.text("is_member = 1"),
+        postgresql_where=sa.text("is_member"),
+    )
     op.create_table(
         "till_receipts",
         sa.Column("store_id", sa.String(length=64), nullable=False),
