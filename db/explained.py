@@ -108,8 +108,14 @@ def told_to_shopper(decision: StoredDecision) -> ToldToShopper:
         words = next((tuple(w["relevance"]) for w in weighed), ())
         return ToldToShopper(words, None, data_used)
     changed = None if nearest is None else otherwise(candidates, nearest.campaign_id)
-    lifted = () if changed is None or any(one.is_ghost for one in changed.wins) else changed.lifted
-    return ToldToShopper(to_shopper(decision.reasons), otherwise_to_shopper(lifted), data_used)
+    if changed is None or any(one.is_ghost for one in changed.wins):
+        return ToldToShopper(to_shopper(decision.reasons), None, data_used)
+    wins = {one.campaign_id for one in changed.wins}
+    what = "Another offer" if decision.campaign_id not in wins else "It"
+    if len(wins) > 1:
+        what = "It, or another offer,"
+    sentence = otherwise_to_shopper(changed.lifted, what)
+    return ToldToShopper(to_shopper(decision.reasons), sentence, data_used)
 
 
 async def consents_at(

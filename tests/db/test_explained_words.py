@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from db.decisions import StoredDecision
-from db.explained import told
+from db.explained import told, told_to_shopper
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
@@ -58,3 +58,25 @@ def test_who_would_have_been_sent_is_said_as_surely_as_it_is_known(
     decision = replace(HELD, weighed=[*HELD.weighed, *others])
     (pasta,) = told(decision, (), "pasta").about
     assert pasta.otherwise == said
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (None, "It would have been sent had less been sent to you before."),
+        (
+            weighed("rice", 8.0, "visit_cap"),
+            "It, or another offer, would have been sent had less been sent to you before.",
+        ),
+        (
+            weighed("tray", 1.0, "visit_cap", tier=2),
+            "Another offer would have been sent had less been sent to you before.",
+        ),
+        (weighed("rice", 8.0, "visit_cap", "control_group"), None),
+    ],
+)
+def test_a_shopper_is_told_of_no_offer_that_they_might_not_have_got(
+    other: dict[str, Any] | None, said: str | None
+) -> None:
+    rows = [weighed("pasta", 9.0, "visit_cap"), *([other] if other else [])]
+    assert told_to_shopper(replace(HELD, weighed=rows)).otherwise == said
