@@ -70,25 +70,23 @@ class Sent:
         return self.campaign.tier in {Tier.PERSONAL, Tier.GENERIC}
 
 
-def faults_of_any_order(
+def best_order(
     new: Sequence[Sent], before: Sequence[Sent], given_back: frozenset[str], rules: Rules
-) -> list[str]:
-    """What is wrong with sends that were decided at once, in the order that explains them best.
+) -> tuple[list[str], Sequence[Sent]]:
+    """What is wrong with sends that were decided at once, in the order that explains them best;
+    and that order.
 
     before: all sends earlier. given_back: the ids of those among them that came to nothing.
     """
-    best: list[str] = []
-    for number, order in enumerate(itertools.permutations(new)):
+    judged = []
+    for order in itertools.permutations(new):
         found: list[str] = []
-        known = list(before)
-        for one in order:
-            found += faults(one, known, given_back, rules)
-            known.append(one)
+        for place, one in enumerate(order):
+            found += faults(one, [*before, *order[:place]], given_back, rules)
         if not found:
-            return []
-        if number == 0 or len(found) < len(best):
-            best = found
-    return best
+            return [], order
+        judged.append((found, order))
+    return min(judged, key=lambda one: len(one[0]))
 
 
 def faults(

@@ -29,19 +29,16 @@ from offers.campaign import Campaign, Status
 from offers.pressure import Cap, Policy, Scope
 from offers.stops import Scope as StopScope
 from shoppers.consent import Purpose
-from tests.engine.machine_faults import Trouble
-from tests.engine.machine_world import (
+from tests.engine.machine_cast import (
     AISLES,
     HANDSETS,
     SHOPPERS,
     SHOPS,
-    Grounds,
-    World,
-    grounds,
     shopper_of,
     the_campaigns,
-    world,
 )
+from tests.engine.machine_faults import Trouble
+from tests.engine.machine_world import Grounds, World, grounds, world
 
 # A share of the profile's examples: each is STEPS steps of many milliseconds.
 EXAMPLES_SHARE: Final = 1 / 4
@@ -49,6 +46,7 @@ STEPS: Final = 50
 
 shoppers = st.sampled_from(SHOPPERS)
 handset_ids = st.sampled_from([one for of_one in HANDSETS.values() for one in of_one])
+maybe_handset = st.none() | handset_ids
 aisles = st.sampled_from(AISLES)
 engines = st.integers(0, 1)
 campaign_ids = st.sampled_from(sorted(the_campaigns()))
@@ -269,20 +267,53 @@ class Machine(RuleBasedStateMachine):
         self._run(self.world.paint())
         self._run(self.world.push(workers))
 
-    @rule(workers=st.integers(1, 2), faults=st.lists(fcm_faults, min_size=1, max_size=2))
-    def fcm_fails(self, workers: int, faults: list[Fault]) -> None:
-        self._run(self.world.paint())
+    @rule(
+        handset=maybe_handset,
+        engine=engines,
+        aisle=aisles,
+        workers=st.integers(1, 2),
+        faults=st.lists(fcm_faults, min_size=1, max_size=2),
+    )
+    def fcm_fails(
+        self, handset: str | None, engine: int, aisle: str, workers: int, faults: list[Fault]
+    ) -> None:
+        if handset is not None:
+            self.stands(handset, engine, aisle)
         for fault in faults:
             self.world.fcm.faults.for_next(fault)
-        self._run(self.world.push(workers))
+        self.pushes(workers)
         self.world.fcm.faults.clear()
 
-    @rule(workers=st.integers(1, 2), claiming=maybe_trouble, sending=maybe_trouble)
+    @rule(
+        handset=maybe_handset,
+        engine=engines,
+        aisle=aisles,
+        workers=st.integers(1, 2),
+        claiming=st.none() | maybe_trouble,
+        sending=maybe_trouble,
+    )
     def pushes_in_trouble(
-        self, workers: int, claiming: Trouble | None, sending: Trouble | None
+        self,
+        handset: str | None,
+        engine: int,
+        aisle: str,
+        workers: int,
+        claiming: Trouble | None,
+        sending: Trouble | None,
     ) -> None:
+        if handset is not None:
+            self.stands(handset, engine, aisle)
         self._run(self.world.paint())
         self._run(self.world.push(workers, claiming=claiming, sending=sending))
+
+    @rule(handset=handset_ids, engine=engines, aisle=aisles, seconds=passing_s)
+    def worker_wakes_up_late(self, handset: str, engine: int, aisle: str, seconds: int) -> None:
+        """It held an offer for longer than its lease, and another worker has been at it."""
+        self.stands(handset, engine, aisle)
+        self.worker_claims_and_stands_still()
+        self._run(self.world.clock.advance(seconds))
+        self.pushes(2)
+        self.worker_goes_on(True)
 
     @rule()
     def worker_claims_and_stands_still(self) -> None:
@@ -350,9 +381,12 @@ def test_no_sequence_breaks_a_promise_on_sqlite(
 
 @pytest.mark.timeout(900)
 def test_no_sequence_breaks_a_promise_on_postgres(redis_url: str, postgres_url: str) -> None:
+    made = itertools.count()
+
     async def fresh() -> str:
         async with open_database(postgres_url) as database:
-            await migrate.upgrade(database)
+            if next(made) == 0:
+                await migrate.upgrade(database)
             async with database.begin() as tx:
                 for table in reversed(metadata.sorted_tables):
                     await tx.execute(table.delete())

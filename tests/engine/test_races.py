@@ -21,8 +21,9 @@ from firmware_sim.fcm_faults import Trouble as FcmTrouble
 from offers.campaign import Status
 from offers.pressure import Cap, Scope
 from shoppers.consent import Purpose
+from tests.engine.machine_cast import OPEN_POLICY
 from tests.engine.machine_faults import Trouble
-from tests.engine.machine_world import OPEN_POLICY, World, grounds, world
+from tests.engine.machine_world import World, grounds, world
 
 ROUNDS: Final = 12
 A_WHILE_S: Final = 21 * 60
@@ -63,7 +64,7 @@ async def test_two_shops_that_race_for_a_cap_send_one(chain: World) -> None:
     north, south, _ = chain.engines
     for number in range(1, ROUNDS + 1):
         await chain.stand([(north, "phone-4", "aisle-a"), (south, "tablet-4", "aisle-b")])
-        assert len(chain.sent) == number
+        assert len(chain.ledger.sent) == number
         await next_round(chain)
 
 
@@ -72,7 +73,7 @@ async def test_two_shops_that_race_for_the_shoppers_own_cap_send_one(chain: Worl
     for number in range(1, ROUNDS + 1):
         await chain.allows("shopper-4", number)
         await chain.stand([(north, "phone-4", "aisle-a"), (south, "tablet-4", "aisle-b")])
-        assert len(chain.sent) == number
+        assert len(chain.ledger.sent) == number
         await next_round(chain)
 
 
@@ -90,7 +91,7 @@ async def test_a_cap_with_one_place_left_is_raced_for_after_a_loss(
         if emptied:
             await chain.empty_redis()
         await chain.stand([(north, "phone-4", "aisle-a"), (south, "tablet-4", "aisle-b")])
-        assert len(chain.sent) == 2 * number
+        assert len(chain.ledger.sent) == 2 * number
         await next_round(chain)
 
 
@@ -107,7 +108,7 @@ async def test_two_shops_that_race_for_the_last_of_a_budget_send_one(
         else:
             await chain.saves(replace(pasta, budget_sends=number))
         await chain.stand([(north, "phone-1", "aisle-a"), (south, "phone-2", "aisle-a")])
-        assert len(chain.sent) == number
+        assert len(chain.ledger.sent) == number
         await next_round(chain)
 
 
@@ -117,7 +118,7 @@ async def test_two_engines_of_one_shop_send_one_of_a_campaign_in_a_visit(chain: 
         await chain.stand([(north, "phone-1", "aisle-a"), (twin, "phone-1", "aisle-b")])
         # The one that lost may have to try again.
         await chain.stand([(north, "phone-1", "aisle-a"), (twin, "phone-1", "aisle-b")])
-        assert len(chain.sent) == number
+        assert len(chain.ledger.sent) == number
         await next_round(chain)
 
 
@@ -192,7 +193,7 @@ async def test_two_workers_that_claim_at_once_push_each_offer_once(chain: World)
         await chain.paint()
         await chain.push(2)
         await next_round(chain)
-    assert chain.fcm.counts["accepted"] == len(chain.sent) == 3 * ROUNDS
+    assert chain.fcm.counts["accepted"] == len(chain.ledger.sent) == 3 * ROUNDS
 
 
 async def test_two_workers_that_fail_with_one_offer_give_it_back_once(chain: World) -> None:
