@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from redis.exceptions import RedisError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from beacons import canary
 from beacons.floor import PlanError
@@ -14,29 +15,23 @@ from config.clock import Clock
 from db import gateways, surveys, visits
 from db.connect import DATABASE_ERRORS, Database
 from db.ids import new_id
-from db.live import CHECKPOINT_MAX_BYTES, Live, StreamEntry
+from db.live import CHECKPOINT_MAX_BYTES, Live
 from engine.decisions import Taken
 from engine.dwell import keep_dwell
+from engine.hearing import Hearing
 from engine.identities import Identities
+from engine.lease import Lease, StoreLostError
 from engine.live_campaigns import LiveCampaigns
 from engine.plan import EnginePlan, PlanVersion, engine_plan, plan_version, read_plan
 from engine.store import StoreEngine
 
 log = logging.getLogger(__name__)
 
-# How long one question for batches waits. Presence does not wait for it (measured: Redis ends a
-# wait up to a tenth of a second late, and the decisions of a half second came 0.11 s later).
-BLOCK_MS: Final = 500
-# A clock that stands still must not make a turn follow a turn without a pause.
-TURN_LEAST_S: Final = 0.005
-ENTRIES_AT_ONCE: Final = 500
 RETRY_S: Final = 1.0
-# How often the lease is renewed, and SQL is asked what has changed.
+# How often SQL is asked what has changed.
 LOOK_EVERY_S: Final = 3.0
 # What an engine that is killed loses of presence: less than a shopper needs to leave an aisle.
 CHECKPOINT_EVERY_S: Final = 3.0
-# What may wait for a database that does not answer: minutes of a store, a few megabytes.
-UNACKNOWLEDGED_MAX: Final = 5_000
 # Campaigns that change between their reading and a decision are read again, so often; what may
 # not be sent is then kept back by the UPDATE that spends their budgets alone.
 REFRESHES_MAX: Final = 3
@@ -92,13 +87,19 @@ async def load_store_engine(
     return store
 
 
-async def write_news(store: StoreEngine, database: Database, live: Live, now: datetime) -> None:
-    """Write what has happened and wake the push workers for what is to be sent."""
+async def write_news(
+    store: StoreEngine, database: Database, live: Live, now: datetime, lease: Lease | None = None
+) -> None:
+    """Write what has happened and wake the push workers for what is to be sent.
+
+    lease: confirmed before the commit; None: nobody else can have the store. Raises StoreLostError,
+    RedisError or DATABASE_ERRORS, and then nothing was written, as far as is known.
+    """
     if not store.has_news():
         return
     try:
-        taken = await _written(store, database, live, now)
-    except (RedisError, *DATABASE_ERRORS):
+        taken = await _written(store, database, live, now, lease)
+    except (StoreLostError, RedisError, *DATABASE_ERRORS):
         await store.undo(live)
         raise
     store.wrote()
@@ -107,7 +108,7 @@ async def write_news(store: StoreEngine, database: Database, live: Live, now: da
 
 
 async def _written(
-    store: StoreEngine, database: Database, live: Live, now: datetime
+    store: StoreEngine, database: Database, live: Live, now: datetime, lease: Lease | None
 ) -> list[Taken]:
     """The news in SQL, decided by the campaigns as they are in the same transaction."""
     for _ in range(REFRESHES_MAX):
@@ -115,10 +116,20 @@ async def _written(
             await store.campaigns.refresh(database)
         async with database.begin() as tx:
             if not store.is_to_decide() or await store.campaigns.is_current(tx):
-                return await store.write(tx, live, now)
+                return await _written_in(tx, store, live, now, lease)
     log.info("campaigns change faster than they are read", extra={"store": store.store_id})
     async with database.begin() as tx:
-        return await store.write(tx, live, now)
+        return await _written_in(tx, store, live, now, lease)
+
+
+async def _written_in(
+    tx: AsyncConnection, store: StoreEngine, live: Live, now: datetime, lease: Lease | None
+) -> list[Taken]:
+    taken = await store.write(tx, live, now)
+    if lease is not None:
+        # It may have waited for other writers for longer than the lease lasts.
+        await lease.confirm()
+    return taken
 
 
 async def _work(
@@ -139,7 +150,9 @@ async def _work(
             load_store_engine(database, store_id, identities, campaigns, clock),
             name=f"load {store_id}",
         )
-        holding = tasks.create_task(_hold(store_id, me, live, clock), name=f"lease {store_id}")
+        holding = tasks.create_task(
+            Lease(store_id, me, live, clock).keep(), name=f"lease {store_id}"
+        )
         await asyncio.wait([loading, holding], return_when=asyncio.FIRST_COMPLETED)
         loading.cancel()
         holding.cancel()
@@ -175,7 +188,8 @@ class _Turns:
         self._live = live
         self._clock = clock
         self._tasks = tasks
-        self._unacknowledged: list[StreamEntry] = []
+        self._lease = Lease(self._store_id, me, live, clock)
+        self._hearing = Hearing(store, me, live, clock, tasks)
         self._is_in_doubt = False
         self._told: Counter[str] = Counter()
         self._present: frozenset[str] = frozenset()
@@ -183,69 +197,49 @@ class _Turns:
         self._making: asyncio.Task[EnginePlan | None] | None = None
         self._refused: PlanVersion | None = None
         self._keeping: asyncio.Task[None] | None = None
-        self._taking: asyncio.Task[list[StreamEntry] | RedisError] | None = None
 
     async def run(self) -> None:
         """Return when another engine has the store."""
         store, live = self._store, self._live
-        await live.open_stream(self._store_id)
-        self._unacknowledged = await live.unacknowledged(self._store_id, self._me, ENTRIES_AT_ONCE)
-        store.hear(self._unacknowledged, self._clock.now())
+        store.hear(await self._hearing.begin(), self._clock.now())
         # Whoever left while nobody worked is still in the picture.
         self._present = frozenset(await live.everyone(self._store_id))
-        is_ours, renew_at_s = True, self._clock.monotonic_s()
-        while is_ours or self._taking is not None:
-            if is_ours and self._clock.monotonic_s() >= renew_at_s:
-                renew_at_s = self._clock.monotonic_s() + LOOK_EVERY_S
-                is_ours = await live.hold_lease(self._store_id, self._me)
-            if len(self._unacknowledged) < UNACKNOWLEDGED_MAX:
-                if is_ours and self._taking is None:
-                    self._taking = self._tasks.create_task(self._take(), name="take")
-                entries = await self._taken()
-                self._unacknowledged += entries
-                store.hear(entries, self._clock.now())
-            try:
-                await self._write()
-            except DATABASE_ERRORS as error:
-                log.warning("not written yet", extra={"store": self._store_id, "why": _why(error)})
-                self._is_in_doubt = True
-                await self._clock.sleep(RETRY_S)
-                continue
-            await live.acknowledge(self._store_id, self._unacknowledged)
-            self._unacknowledged = []
-            await self._look()
-            await self._paint()
-            self._take_up()
-            self._keep()
-
-    async def _take(self) -> list[StreamEntry] | RedisError:
         try:
-            return await self._live.take(self._store_id, self._me, ENTRIES_AT_ONCE, BLOCK_MS)
-        except RedisError as error:
-            return error  # for its turn; raised here it would break off another's writing
+            while True:
+                await self._turn()
+        except StoreLostError:
+            self._hearing.stop()
 
-    async def _taken(self) -> list[StreamEntry]:
-        """What has been taken, as soon as there is something; nothing, when presence can go on.
-
-        What the question for batches brings later is kept for the next turn.
-        """
-        if self._taking is None:
-            return []
-        due_s = self._store.goes_on_in_s(self._clock.now())
-        done, _ = await asyncio.wait([self._taking], timeout=max(due_s, TURN_LEAST_S))
-        if not done:
-            return []
-        taken, self._taking = self._taking.result(), None
-        if isinstance(taken, RedisError):
-            raise taken
-        return taken
+    async def _turn(self) -> None:
+        """Raises StoreLostError before anything is told that another engine knows better."""
+        store = self._store
+        await self._lease.confirm()
+        if self._hearing.has_room:
+            entries = await self._hearing.more()
+            # Taken before the process was stopped, perhaps: whoever has the store claims them.
+            await self._lease.confirm()
+            store.hear(entries, self._clock.now())
+        try:
+            await self._write()
+        except DATABASE_ERRORS as error:
+            log.warning("not written yet", extra={"store": self._store_id, "why": _why(error)})
+            self._is_in_doubt = True
+            await self._clock.sleep(RETRY_S)
+            return
+        await self._lease.confirm()
+        await self._hearing.acknowledge()
+        await self._look()
+        await self._lease.confirm()
+        await self._paint()
+        self._take_up()
+        self._keep()
 
     async def _write(self) -> None:
         if self._is_in_doubt:
             async with self._database.read() as tx:
                 self._store.reread(await visits.open_visits(tx, self._store_id))
             self._is_in_doubt = False
-        await write_news(self._store, self._database, self._live, self._clock.now())
+        await write_news(self._store, self._database, self._live, self._clock.now(), self._lease)
 
     async def _look(self) -> None:
         """See who walks a survey, and whether the plan has changed: then make it anew.
@@ -319,14 +313,6 @@ class _Turns:
         if self._store.counts != self._told:
             await self._live.count(self._store_id, self._store.counts - self._told)
             self._told = self._store.counts.copy()
-
-
-async def _hold(store_id: str, me: str, live: Live, clock: Clock) -> None:
-    """Keep the lease of a store whose plan is being made ready; return when it is another's."""
-    while True:
-        await clock.sleep(LOOK_EVERY_S)
-        if not await live.hold_lease(store_id, me):
-            return
 
 
 async def _ready_plan(database: Database, store_id: str) -> EnginePlan:

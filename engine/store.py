@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from beacons import presence_checkpoint
 from beacons.filter_tables import TICK_S
 from beacons.floor import ZoneKind
+from beacons.heard import tick_of
 from beacons.presence import PresenceState, estimates, step
 from beacons.presence_checkpoint import MalformedCheckpoint
 from beacons.zone_events import Appeared, Dwelling, Entered, Gone, Left, ZoneEvent
@@ -159,6 +160,11 @@ class StoreEngine:
         """How long from now presence can work off its next half second."""
         lag_s = self.plan.model.lag_s
         return TICK_S - (now.timestamp() - lag_s) % TICK_S
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether presence has a half second to work off already."""
+        asked = self.state.asked_tick
+        return asked is not None and tick_of(now.timestamp() - self.plan.model.lag_s) > asked
 
     async def write(self, tx: AsyncConnection, live: Live, now: datetime) -> list[Taken]:
         """Put into SQL what has happened since the last `wrote`; the decisions taken.
