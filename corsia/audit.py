@@ -3,16 +3,21 @@
 `audit` is pure. Where the simulator knows the truth (what FCM took, what a handset showed, what its
 owner allowed and when they came and went) the backend's word is not asked. Times are unix seconds.
 
-unknown decision    FCM took a push whose decision is not on record, or with none.
+unknown decision    FCM took a push whose decision, or its campaign, is not on record, or with none.
 wrong shopper       FCM took a push for a handset whose owner the decision was not about.
 shown twice         A handset showed one decision more than once.
 told twice          A shopper was shown one campaign twice in one true visit.
 sent twice          Two decisions to send one campaign to one shopper in one visit of SQL's.
-over a cap          Pushes that FCM took beyond a cap, by the time they were decided; a visit is
+over a cap          Pushes that FCM took beyond a cap of the policy, of the campaign or of the
+                    shopper's own, by the time they were decided (`corsia.audit_caps`); a visit is
                     SQL's and, counted separately, the true one.
+too early           FCM took a push that was decided before its visit was old enough, SQL's or the
+                    true one.
+quiet zone          FCM took a push for a zone in which nobody is messaged.
 without consent     FCM took a push when its handset's owner did not allow it.
 control group       FCM took a push for somebody who is in that campaign's control group.
-over budget         FCM took more decisions of a campaign than its budget pays for.
+over budget         FCM took more decisions of a campaign than its budget pays for,
+                    in sends or in cents.
 never accepted      SQL says delivered, and FCM never took it.
 given back          SQL gave caps and budget back for a decision that FCM had taken.
 no push             A decision to send that has no push to any handset.
@@ -21,18 +26,20 @@ no reason           A decision to hold without a reason.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from corsia.run_records import Cap
+from corsia.audit_caps import Law, Taken, over_budgets, over_limits
 from corsia.truth import NO_CONSENT, Consents
 from shoppers.consent import NEEDED_IN_AISLE
 
 ENDS: Final = ("delivered", "expired", "refused", "target_gone")  # the best first
 HELD: Final = "held"
 UNACCOUNTED: Final = "unaccounted for"
+# The simulator writes that somebody came in when its loop gets to it, which may be a moment later.
+ENTRY_SLACK_S: Final = 1.0
 
 
 class Promise(StrEnum):
@@ -44,6 +51,8 @@ class Promise(StrEnum):
     TOLD_TWICE = "told twice"
     SENT_TWICE = "sent twice"
     OVER_A_CAP = "over a cap"
+    TOO_EARLY = "too early"
+    QUIET_ZONE = "quiet zone"
     WITHOUT_CONSENT = "without consent"
     CONTROL_GROUP = "control group"
     OVER_BUDGET = "over budget"
@@ -56,12 +65,14 @@ class Promise(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """One stored decision."""
+    """One stored decision. visit_age_s: of SQL's visit, then."""
 
     decision_id: str
     shopper_id: str
     visit_id: str
     campaign_id: str | None
+    zone_id: str
+    visit_age_s: float
     at_s: float
     is_send: bool
     reasons: tuple[str, ...] = ()
@@ -101,8 +112,9 @@ class Evidence:
     """Everything that an audit looks at, in any order.
 
     shopper_of, entered_s: of each handset its owner and when they came in; consents: what they
-    allowed; all as the simulator knows it. control: (shopper, campaign) pairs that must get
-    nothing. budgets: of the campaigns that have one.
+    allowed; all as the simulator knows it. began_s: those of entered_s before which they had been
+    away for so long that it was another visit without doubt. control: (shopper, campaign) pairs
+    that must get nothing. law: caps and budgets. quiet_s: how long a visit is left in peace.
     """
 
     decisions: Sequence[Decided]
@@ -111,10 +123,12 @@ class Evidence:
     shown: Sequence[Shown]
     shopper_of: Mapping[str, str]
     entered_s: Mapping[str, Sequence[float]]
+    began_s: Mapping[str, Sequence[float]]
     consents: Mapping[str, Consents]
     control: frozenset[tuple[str, str]]
-    budgets: Mapping[str, int]
-    caps: Sequence[Cap]
+    law: Law
+    quiet_s: float
+    quiet_zones: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +172,7 @@ def audit(evidence: Evidence) -> Audit:
         *_of_accepted(case),
         *_of_shown(case),
         *_of_limits(case),
+        *_of_moments(case),
         *_of_accounts(case),
     )
     tries = Counter(
@@ -215,6 +230,8 @@ def _of_accepted(case: _Case) -> Iterator[Breach]:
         if decision is None:
             yield Breach(Promise.UNKNOWN_DECISION, ids)
             continue
+        if decision.campaign_id not in evidence.law.terms:
+            yield Breach(Promise.UNKNOWN_DECISION, ids, decision.campaign_id or "no campaign")
         if evidence.shopper_of.get(one.handset_id or "") != decision.shopper_id:
             yield Breach(Promise.WRONG_SHOPPER, ids)
         consents = evidence.consents.get(one.handset_id or "", NO_CONSENT)
@@ -251,41 +268,39 @@ def _of_shown(case: _Case) -> Iterator[Breach]:
 
 
 def _of_limits(case: _Case) -> Iterator[Breach]:
-    visits: Mapping[str, Hashable] = {one.decision_id: one.visit_id for one in case.sent}
-    true_visits: Mapping[str, Hashable] = {
-        one.decision_id: _visit_at(case, case.handset_of[one.decision_id], one.at_s)
+    law = case.evidence.law
+    taken = [
+        Taken(
+            decision_id=one.decision_id,
+            shopper_id=one.shopper_id,
+            campaign_id=one.campaign_id,
+            zone_id=one.zone_id,
+            visits=(one.visit_id, _visit_at(case, case.handset_of[one.decision_id], one.at_s)),
+            at_s=one.at_s,
+        )
         for one in case.sent
-    }
-    for cap in case.evidence.caps:
-        over = _over(cap, case.sent, visits)
-        if cap.per_visit:
-            over |= _over(cap, case.sent, true_visits)
-        for decision_id in sorted(over):
-            shopper_id = case.decisions[decision_id].shopper_id
-            yield Breach(Promise.OVER_A_CAP, _short(decision_id, shopper_id), cap.name)
-    spent = Counter(one.campaign_id for one in case.sent)
-    for campaign_id, budget in sorted(case.evidence.budgets.items()):
-        if spent[campaign_id] > budget:
-            detail = f"{campaign_id}: {spent[campaign_id]} of {budget}"
-            yield Breach(Promise.OVER_BUDGET, (), detail)
+        if one.campaign_id is not None and one.campaign_id in law.terms
+    ]
+    for too_many, what in over_limits(taken, law):
+        yield Breach(Promise.OVER_A_CAP, _short(too_many.decision_id, too_many.shopper_id), what)
+    for spent in over_budgets(taken, law.terms):
+        yield Breach(Promise.OVER_BUDGET, (), spent)
 
 
-def _over(cap: Cap, sent: Iterable[Decided], visit_of: Mapping[str, Hashable]) -> set[str]:
-    """The decisions too many under a cap. sent: in the order decided."""
-    groups: defaultdict[Hashable, list[float]] = defaultdict(list)
-    over: set[str] = set()
-    for one in sent:
-        times = groups[
-            one.shopper_id,
-            one.campaign_id if cap.per_campaign else None,
-            visit_of[one.decision_id] if cap.per_visit else None,
-        ]
-        times.append(one.at_s)
-        if cap.window_s is not None:
-            times[:] = [at_s for at_s in times if one.at_s - at_s < cap.window_s]
-        if len(times) > cap.most:
-            over.add(one.decision_id)
-    return over
+def _of_moments(case: _Case) -> Iterator[Breach]:
+    evidence = case.evidence
+    for one in case.sent:
+        ids = _short(one.decision_id, one.shopper_id)
+        if one.zone_id in evidence.quiet_zones:
+            yield Breach(Promise.QUIET_ZONE, ids, one.zone_id)
+        began_s = evidence.began_s.get(case.handset_of[one.decision_id], ())
+        came = [at_s for at_s in began_s if at_s <= one.at_s + ENTRY_SLACK_S]
+        if one.visit_age_s < evidence.quiet_s:
+            yield Breach(Promise.TOO_EARLY, ids, f"after {one.visit_age_s:.1f} s")
+        elif not came:
+            yield Breach(Promise.TOO_EARLY, ids, "before they came in")
+        elif one.at_s - max(came) < evidence.quiet_s - ENTRY_SLACK_S:
+            yield Breach(Promise.TOO_EARLY, ids, f"truly after {one.at_s - max(came):.1f} s")
 
 
 def _of_accounts(case: _Case) -> Iterator[Breach]:

@@ -7,21 +7,21 @@ the seed (corsia.blows); what the system does under it is not.
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from statistics import median
 from typing import Final, Literal
 
 from sqlalchemy import select
 
 from config.clock import Clock
 from config.settings import Settings
-from corsia.audit import Audit, audit
+from corsia.audit import audit
 from corsia.audit_records import answers, gather_evidence
+from corsia.bad_days import HARD_POLICY, OWN_CAPS_SHARE
 from corsia.blows import Blow, Planned, timetable
+from corsia.chaos_report import ChaosReport, recoveries, unmeant_ends
 from corsia.failing_servers import FailingRedis, FailingSql, SqliteFile, open_postgres
 from corsia.rehearsal import (
     RehearsalPlan,
@@ -33,9 +33,10 @@ from corsia.rehearsal import (
     start_simulator,
 )
 from corsia.relay import open_relay
-from corsia.run_report import RULES, failed_calls, gather
+from corsia.run_report import failed_calls, gather
 from corsia.stack import Stack, StackError, of_its_own, open_stack
 from corsia.striking import ENGINES, FCM_DELAY_S, PUSHERS, Struck, World, strike
+from db import campaigns, pressure
 from db.connect import Database
 from db.tables import decisions
 from firmware_sim.run import OPEN_FILE
@@ -48,41 +49,6 @@ PUSH_TROUBLE: Final = 0.3
 RETURNING: Final = 0.4
 # A lease runs out, and what is claimed then finds nobody in the store.
 SETTLED_WITHIN_S: Final = 180.0
-
-
-@dataclass(frozen=True, slots=True)
-class Recovery:
-    """How long after a kind of blow, from its end, until there was the next decision and the next
-    push that FCM took; the longest and the median of all of that kind. None: there was none."""
-
-    blow: Blow
-    times: int
-    decision_longest_s: float | None
-    decision_median_s: float | None
-    push_longest_s: float | None
-    push_median_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class ChaosReport:
-    """What a fault run came to.
-
-    starts: how often each process was started; fell: how often it ended without having been
-    killed, which its log explains. failed_calls: what handsets asked of the API and did not get in
-    half a minute of tries. sightings_lost: spooled by gateways and never consumed; a Redis that is
-    emptied takes with it what was not read yet.
-    """
-
-    audit: Audit
-    recoveries: Sequence[Recovery]
-    troubles: dict[str, int]
-    accepted: int
-    starts: dict[str, int]
-    fell: dict[str, int]
-    failed_calls: Sequence[str]
-    shoppers: int
-    seconds: float
-    sightings_lost: int
 
 
 async def rehearse_chaos(
@@ -106,6 +72,7 @@ async def rehearse_chaos(
         )
         stack = await parts.enter_async_context(open_stack(settings, run_dir, tasks, clock))
         await open_store(stack.database, plan, floor, stack.settings, clock, tell)
+        await _hard_policy(stack.database, clock)
         stack = await start_simulator(stack, plan, keep=False, more=_options(blows))
         for child, name in _children().items():
             stack.serve(name, child)
@@ -133,10 +100,13 @@ async def rehearse_chaos(
         await stack.children.stop(lambda _name: True)
         spooled = sum(sightings_spooled(stack, gateway_id) for gateway_id in gateway_ids)
         records = await gather(stack.database, floor.store_id, run_dir, spooled)
-        evidence = await gather_evidence(stack.database, records, RULES, run_dir)
+        evidence = await gather_evidence(stack.database, records, floor.store_id, run_dir)
         answered = answers(run_dir)
-        starts = {name: stack.children.by_name[name].starts for name in _children()}
-        killed = Counter(name for one in struck for name in one.killed)
+        struck = _keys_met(struck, answered.key_refused_s)
+        children = stack.children.by_name
+        # The simulator ends when the store closes.
+        ends = {name: child.ends for name, child in children.items() if child.command.keep}
+        fell, kept_out = unmeant_ends(ends, struck)
         return ChaosReport(
             audit=audit(evidence),
             recoveries=recoveries(
@@ -144,8 +114,10 @@ async def rehearse_chaos(
             ),
             troubles=dict(answered.troubles),
             accepted=len(answered.accepted_s),
-            starts=starts,
-            fell={name: fell for name in starts if (fell := starts[name] - 1 - killed[name])},
+            shown=len(evidence.shown),
+            starts={name: children[name].starts for name in _children()},
+            fell=fell,
+            kept_out=kept_out,
             failed_calls=failed_calls(run_dir),
             shoppers=len(evidence.entered_s),
             seconds=records.seconds,
@@ -153,40 +125,21 @@ async def rehearse_chaos(
         )
 
 
-def recoveries(
-    struck: Sequence[Struck], decided_s: Sequence[float], accepted_s: Sequence[float]
-) -> list[Recovery]:
-    """The recoveries by kind of blow. decided_s, accepted_s: unix seconds, in order of time."""
-    found = []
-    for blow in Blow:
-        over_s = [one.over_s for one in struck if one.blow is blow]
-        if not over_s:
-            continue
-        decision_longest_s, decision_median_s = _waits(over_s, decided_s)
-        push_longest_s, push_median_s = _waits(over_s, accepted_s)
-        found.append(
-            Recovery(
-                blow,
-                len(over_s),
-                decision_longest_s,
-                decision_median_s,
-                push_longest_s,
-                push_median_s,
-            )
-        )
-    return found
+async def _hard_policy(database: Database, clock: Clock) -> None:
+    """The store's own policy, not the one that the code comes with."""
+    async with database.begin() as tx:
+        await pressure.save_policy(tx, HARD_POLICY, "fault run", clock.now())
+        await campaigns.changed(tx)
 
 
-def _waits(
-    over_s: Sequence[float], happened_s: Sequence[float]
-) -> tuple[float | None, float | None]:
-    """From each end to what happened next: the longest and the median."""
-    waits = [
-        next_s - one_s
-        for one_s in over_s
-        if (next_s := next((at_s for at_s in happened_s if at_s > one_s), None)) is not None
+def _keys_met(struck: Sequence[Struck], refused_s: Sequence[float]) -> list[Struck]:
+    """The blows; a refused key has hit something only if a push was refused for it."""
+    return [
+        one
+        if one.blow is not Blow.KEY
+        else replace(one, has_landed=any(one.began_s <= at_s <= one.over_s for at_s in refused_s))
+        for one in struck
     ]
-    return (max(waits), median(waits)) if waits else (None, None)
 
 
 def _children() -> dict[str, str]:
@@ -206,6 +159,7 @@ def _options(blows: Sequence[Planned]) -> list[str]:
         "--returning", str(RETURNING),
         "--fcm-delay-s", str(FCM_DELAY_S),
         "--push-trouble", str(PUSH_TROUBLE),
+        "--own-caps", str(OWN_CAPS_SHARE),
     ]  # fmt: skip
     for one in blows:
         if one.blow is Blow.KEY:

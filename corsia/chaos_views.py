@@ -8,7 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
 from corsia.audit import ENDS, HELD, UNACCOUNTED, Promise
-from corsia.chaos import ChaosReport
+from corsia.chaos_report import ChaosReport, shortfalls
 
 # With more than these something is wrong throughout, and the first few say what.
 BREACHES_SHOWN_MAX: Final = 20
@@ -25,12 +25,15 @@ def as_json(report: ChaosReport) -> dict[str, object]:
             f"{end}: {why}": count for (end, why), count in found.ends.items()
         },
         "fcm_accepted": report.accepted,
+        "shown": report.shown,
         "resent": found.resent,
         "unheard": found.unheard,
-        "fcm_failures": report.troubles,
+        "fcm_failures": dict(report.troubles),
         "blows": [asdict(one) for one in report.recoveries],
-        "starts": report.starts,
-        "fell": report.fell,
+        "starts": dict(report.starts),
+        "fell": dict(report.fell),
+        "kept_out": dict(report.kept_out),
+        "shortfalls": shortfalls(report),
         "violations": {
             promise.value: sum(one.promise is promise for one in found.breaches)
             for promise in Promise
@@ -52,13 +55,15 @@ def as_tables(report: ChaosReport) -> RenderableType:
 
 
 def show(report: ChaosReport, console: Console) -> None:
-    """Print the report, and each breach in a line."""
+    """Print the report, each breach and each shortfall in a line."""
     console.print(as_tables(report))
     breaches = report.audit.breaches
     for one in breaches[:BREACHES_SHOWN_MAX]:
         console.print(f"violated: {one.promise}: {' '.join(one.ids)} {one.detail}".rstrip())
     if len(breaches) > BREACHES_SHOWN_MAX:
         console.print(f"and {len(breaches) - BREACHES_SHOWN_MAX} more")
+    for sentence in shortfalls(report):
+        console.print(f"not a proof: {sentence}")
 
 
 def _outcomes(report: ChaosReport) -> Table:
@@ -105,7 +110,7 @@ def _failures(report: ChaosReport) -> Table:
 
 def _blows(report: ChaosReport) -> Table:
     table = Table(
-        "blow", "times", "next decision after", "next push after",
+        "blow", "times", "hit", "next decision after", "next push after",
         title="blows, and how long the longest (median) silence was after each, in seconds",
     )  # fmt: skip
     for column in table.columns[1:]:
@@ -114,10 +119,17 @@ def _blows(report: ChaosReport) -> Table:
         table.add_row(
             one.blow,
             str(one.times),
-            f"{_seconds(one.decision_longest_s)} ({_seconds(one.decision_median_s)})",
-            f"{_seconds(one.push_longest_s)} ({_seconds(one.push_median_s)})",
+            str(one.landed),
+            _silence(one.decision_longest_s, one.decision_median_s, one.decision_never),
+            _silence(one.push_longest_s, one.push_median_s, one.push_never),
+            style=None if one.landed else "bold red",
         )
     return table
+
+
+def _silence(longest_s: float | None, median_s: float | None, never: int) -> str:
+    longest = f"never {never} x" if never else _seconds(longest_s)
+    return f"{longest} ({_seconds(median_s)})"
 
 
 def _seconds(value: float | None) -> str:
@@ -137,14 +149,17 @@ def _violations(report: ChaosReport) -> Table:
 def _last_line(report: ChaosReport) -> str:
     starts = ", ".join(f"{name} {count}" for name, count in report.starts.items())
     fell = ", ".join(f"{name} {count}" for name, count in report.fell.items()) or "none"
+    kept_out = ", ".join(f"{name} {count}" for name, count in report.kept_out.items()) or "none"
     calls = Counter(report.failed_calls)
     failed = ", ".join(f"{count} x {what}" for what, count in calls.most_common(5)) or "none"
     return (
         f"{report.seconds / 60:.0f} minutes, {report.shoppers} shoppers; FCM took "
-        f"{report.accepted} pushes, {report.audit.resent} of them again (shown once); "
+        f"{report.accepted} pushes, {report.audit.resent} of them again (shown once); handsets "
+        f"showed {report.shown}; "
         f"{report.audit.unheard} that it took ended otherwise, its yes unheard (their caps stay "
         "spent)\n"
         f"starts: {starts}; ended without having been killed: {fell}\n"
+        f"could not start while SQL or Redis was away: {kept_out}\n"
         f"sightings that died with Redis: {report.sightings_lost}\n"
         f"calls of handsets that came to nothing: {failed}"
     )

@@ -35,6 +35,16 @@ class Command:
     keep: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A child ended by itself or by somebody's signal, not because we stopped it. Unix seconds.
+    exit_code: of a signal its number, negative."""
+
+    began_s: float
+    at_s: float
+    exit_code: int
+
+
 class Child:
     """One child process, as often as it must be started."""
 
@@ -42,6 +52,7 @@ class Child:
         self.command = command
         self.starts = 0
         self.exit_code: int | None = None
+        self.ends: list[Ended] = []
         self._log_file = log_file
         self._clock = clock
         self._process: asyncio.subprocess.Process | None = None
@@ -57,7 +68,10 @@ class Child:
         backoff_s = FIRST_BACKOFF_S
         while True:
             began_s = self._clock.monotonic_s()
+            began_at_s = self._clock.now().timestamp()
             self.exit_code = await self._once()
+            ended_at_s = self._clock.now().timestamp()
+            self.ends.append(Ended(began_at_s, ended_at_s, self.exit_code))
             if not self.command.keep:
                 return self.exit_code
             if self._clock.monotonic_s() - began_s > STEADY_S:

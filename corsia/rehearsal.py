@@ -13,7 +13,7 @@ from typing import Final
 from config.clock import Clock
 from config.settings import Settings
 from corsia import demo
-from corsia.bad_days import Fault, dead_gateways, small_budgets
+from corsia.bad_days import Fault, dead_gateways, hard_terms
 from corsia.children import Command
 from corsia.fast_store import Outage
 from corsia.night_before import calibrate_overnight
@@ -72,9 +72,12 @@ class RehearsalPlan:
         return dead_gateways(floor, self.seed) if self.fault is Fault.DEAD else frozenset()
 
     def campaigns(self, floor: Floor, now: datetime) -> list[Campaign]:
-        """What is to be said in it. In a fault run money is short, so that budgets are tried."""
+        """What is to be said in it. In a fault run on terms that try every limit."""
         made = demo.campaigns(floor, now)
-        return small_budgets(made) if self.fault is Fault.CHAOS else made
+        if self.fault is not Fault.CHAOS:
+            return made
+        quiet = frozenset(one.zone_id for one in floor.zones if one.kind not in demo.SELLING)
+        return hard_terms(made, quiet)
 
     @property
     def has_night(self) -> bool:

@@ -21,10 +21,12 @@ class Relay:
         self._is_cut = False
         self._writers: set[asyncio.StreamWriter] = set()
         self.url = ""
+        self.broken = 0  # ends of connections that were cut, and connections refused
 
     def cut(self) -> None:
         """Break every connection and let none through."""
         self._is_cut = True
+        self.broken += len(self._writers)
         for writer in self._writers:
             writer.transport.abort()
 
@@ -35,6 +37,7 @@ class Relay:
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until either side ends it."""
         if self._is_cut:
+            self.broken += 1
             writer.transport.abort()
             return
         try:

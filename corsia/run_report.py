@@ -23,7 +23,7 @@ from firmware_sim.truth import (
     read_truth,
 )
 from offers.assignment import campaign_draw, hold_out_draw
-from offers.pressure import DEFAULT_POLICY
+from offers.pressure import DEFAULT_POLICY, is_promotion
 from shoppers.consent import Purpose
 
 RULES: Final = Rules(
@@ -63,6 +63,7 @@ async def records_of(
         _, policy = await pressure.policy(tx)
         plan = await stores.load_store(tx, store_id)
         live = [one.campaign for one in await campaigns.live_campaigns(tx)]
+        made = await campaigns.load_campaigns(tx)
         decided = (
             await tx.execute(
                 select(
@@ -148,8 +149,12 @@ async def records_of(
             # No salt was ever drawn where nothing was decided.
             for salt in (drawn.history[-1:] if drawn else ())
             for shopper_id in shoppers
-            for campaign in live
-            if hold_out_draw(salt.text, shopper_id) < policy.hold_out_share
+            for campaign in made
+            # Who is held out still gets what is no promotion.
+            if (
+                is_promotion(campaign.tier)
+                and hold_out_draw(salt.text, shopper_id) < policy.hold_out_share
+            )
             or campaign_draw(salt.text, campaign.campaign_id, shopper_id) < campaign.control_share
         ),
         sightings_spooled=sightings_spooled,

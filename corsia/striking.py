@@ -30,12 +30,15 @@ FRESH: Final = timedelta(seconds=0.5)
 
 @dataclass(frozen=True, slots=True)
 class Struck:
-    """A blow that fell. over_s: unix seconds, when what was taken away was there again, or was
-    being started again. killed: the processes of ours that it ended."""
+    """A blow that fell. began_s, over_s: unix seconds, when something was taken away, and when it
+    was there again or was being started again. killed: the processes of ours that it ended.
+    has_landed: it hit what it was meant to hit."""
 
     blow: Blow
+    began_s: float
     over_s: float
     killed: tuple[str, ...] = ()
+    has_landed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +83,15 @@ async def _fall(world: World, planned: Planned) -> Struck:
     """One blow, from its beginning to its end."""
     lasts_s = planned.lasts_s
     names: tuple[str, ...] = ()
+    has_landed = True
+    began_s = world.now_s()
     match planned.blow:
         case Blow.ENGINE:
             names = (_one_of(ENGINES, planned),)
         case Blow.PUSH:
             names = (_one_of(PUSHERS, planned),)
         case Blow.SENDING:
-            await _until_sending(world)
+            has_landed = await _until_sending(world)
             names = PUSHERS
         case Blow.API:
             names = ("api",)
@@ -94,9 +99,11 @@ async def _fall(world: World, planned: Planned) -> Struck:
             names = (f"gateway-{_one_of(world.gateway_ids, planned)}",)
         case Blow.CUT:
             world.say(f"gateway-{world.gateway_ids[0]} is cut off for {lasts_s:.0f} s")
+            before = world.relay.broken
             world.relay.cut()
             await world.stack.clock.sleep(lasts_s)
             world.relay.mend()
+            has_landed = world.relay.broken > before
         case Blow.REDIS:
             world.say("Redis is killed with -9; it starts again, empty")
             await world.redis.kill_and_empty()
@@ -114,7 +121,8 @@ async def _fall(world: World, planned: Planned) -> Struck:
         case _:
             assert_never(planned.blow)
     killed = tuple(name for name in names if _kill(world, name))
-    return Struck(planned.blow, world.now_s(), killed)
+    has_landed = has_landed and (bool(killed) or not names)
+    return Struck(planned.blow, began_s, world.now_s(), killed, has_landed)
 
 
 def _one_of(names: Sequence[str], planned: Planned) -> str:
@@ -132,9 +140,9 @@ def _kill(world: World, name: str) -> bool:
     return True
 
 
-async def _until_sending(world: World) -> None:
-    """Return while a push is in somebody's hands, or after AIM_WITHIN_S: at random a kill would
-    hardly ever fall between FCM's yes and the row that says so."""
+async def _until_sending(world: World) -> bool:
+    """True while a push is in somebody's hands, False after AIM_WITHIN_S without one: at random a
+    kill would hardly ever fall between FCM's yes and the row that says so."""
     clock = world.stack.clock
     deadline_s = clock.monotonic_s() + AIM_WITHIN_S
     while clock.monotonic_s() < deadline_s:
@@ -144,9 +152,10 @@ async def _until_sending(world: World) -> None:
         try:
             async with world.stack.database.read() as tx:
                 if await tx.scalar(held) is not None:
-                    break
+                    # Half of the way to FCM and back is over.
+                    await clock.sleep(FCM_DELAY_S / 2)
+                    return True
         except DATABASE_ERRORS:
             pass  # another blow has taken it away
         await clock.sleep(AIM_POLL_S)
-    # Half of the way to FCM and back is over.
-    await clock.sleep(FCM_DELAY_S / 2)
+    return False

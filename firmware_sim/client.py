@@ -173,6 +173,10 @@ class ApiClient:
         target = {"kind": kind, "value": value, "platform": platform}
         await self._call("PUT", "/v1/me/push-target", target)
 
+    async def put_preferences(self, pushes_per_week: int | None) -> None:
+        """Allow so many pushes in seven days; None: as many as come."""
+        await self._call("PUT", "/v1/me/preferences", {"pushes_per_week": pushes_per_week})
+
     async def post_events(self, events: list[dict[str, object]]) -> None:
         await self._call("POST", "/v1/me/events", {"events": events})
 

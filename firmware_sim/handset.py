@@ -31,6 +31,7 @@ from firmware_sim.truth import (
     Failed,
     LeftStore,
     NotRedeemed,
+    OwnCapSet,
     PushReceived,
     ReceiptSent,
     Redeemed,
@@ -110,6 +111,9 @@ class Handset:
             )
         )
         self._obey(self._state)
+        if persona.pushes_per_week is not None:
+            with self._failures():
+                await self._limit(persona.pushes_per_week)
         with self._failures():
             await self._client.put_push_target(push_kind, push_target, persona.platform)
         return True
@@ -175,6 +179,12 @@ class Handset:
                 await self._pay()
             case _:
                 assert_never(action)
+
+    async def _limit(self, pushes_per_week: int) -> None:
+        asked_s = self._now_s()
+        await self._client.put_preferences(pushes_per_week)
+        said = OwnCapSet(asked_s, self._id(), pushes_per_week, acked_at=self._now_s())
+        self._log.event(said)
 
     async def _withdraw(self, purposes: frozenset[Purpose]) -> None:
         asked_s = self._now_s()

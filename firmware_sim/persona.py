@@ -5,7 +5,8 @@ refuse; only who is which depends on the seed.
 """
 
 import random
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from firmware_sim.client import PURPOSES, Purpose
@@ -24,6 +25,8 @@ IOS_SHARE: Final = 0.3
 # server's time from `Date`, or its identifiers would be of another window.
 WRONG_CLOCK_SHARE: Final = 0.1
 WORST_CLOCK_SKEW_S: Final = 600.0
+# Fewer than a retailer allows itself: a pause, or one a week.
+OWN_CAPS: Final = (0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,8 @@ TEMPERS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """One shopper and their phone. opens, redeems: how likely, for each push that was shown."""
+    """One shopper and their phone. opens, redeems: how likely, for each push that was shown.
+    pushes_per_week: what they set in the app; None: nothing."""
 
     temper: Temper
     platform: Platform
@@ -58,6 +62,7 @@ class Persona:
     clock_skew_s: float
     opens: float
     redeems: float
+    pushes_per_week: int | None = None
 
     @property
     def consents(self) -> dict[Purpose, bool]:
@@ -82,6 +87,16 @@ def personas(count: int, country: str, chance: random.Random) -> tuple[Persona, 
     return tuple(
         agreeable(platform, country, chance, temper=temper, has_wrong_clock=wrong)
         for temper, platform, wrong in zip(tempers, platforms, has_wrong_clock, strict=True)
+    )
+
+
+def with_own_caps(
+    people: Iterable[Persona], share: float, chance: random.Random
+) -> tuple[Persona, ...]:
+    """The same people, each of whom sets a cap of their own with that chance. share: 0..1."""
+    return tuple(
+        replace(one, pushes_per_week=chance.choice(OWN_CAPS)) if chance.random() < share else one
+        for one in people
     )
 
 

@@ -25,7 +25,7 @@ from firmware_sim.fake_fcm import PROJECT_ID, FakeFcm, Judged
 from firmware_sim.fcm_faults import Fault, Trouble
 from firmware_sim.floor import Floor, FloorError, load_floor, supermarket
 from firmware_sim.handset import Handset
-from firmware_sim.persona import agreeable, personas
+from firmware_sim.persona import agreeable, personas, with_own_caps
 from firmware_sim.readiness import NotReadyError, wait_for_api, wait_for_gateways
 from firmware_sim.recording import RecordingError, load_recording
 from firmware_sim.replay import Replay
@@ -62,7 +62,8 @@ class SimulatorConfig:
     replaced; a run for ever does that anyhow. returning: the share of those who leave that come in
     again instead. answer_delay_s: how long FCM takes to answer. push_trouble: the share of pushes
     that meet a failure, every documented one in turn. refused_keys: when Apple refuses our key,
-    in seconds from the opening, from and until.
+    in seconds from the opening, from and until. own_caps: the share of shoppers who set in the app
+    how many pushes they allow.
     """
 
     run_dir: Path
@@ -81,6 +82,7 @@ class SimulatorConfig:
     answer_delay_s: float = 0.0
     push_trouble: float = 0.0
     refused_keys: tuple[tuple[float, float], ...] = ()
+    own_caps: float = 0.0
 
 
 async def run_simulator(config: SimulatorConfig, clock: Clock) -> int:
@@ -277,6 +279,9 @@ def _cast(config: SimulatorConfig, stage: Floor | Replay) -> Iterator[Shopper]:
             batch = [agreeable("android", stage.floor.country, chance)]
         else:
             batch = list(personas(config.shoppers, stage.country, chance))
+            # Drawn apart, so that everybody else stays who they are.
+            own = random.Random(f"own caps {config.seed} {number}")
+            batch = list(with_own_caps(batch, config.own_caps, own))
         for persona in batch:
             yield shopper(number, persona, config.seed)
             number += 1

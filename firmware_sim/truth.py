@@ -70,6 +70,14 @@ class ConsentChanged(_Event, frozen=True, tag="consent"):
     acked_at: float
 
 
+class OwnCapSet(_Event, frozen=True, tag="own_cap"):
+    """The shopper allows so many pushes in seven days; from `acked_at` on the backend is bound by
+    it. None: as many as come."""
+
+    pushes_per_week: int | None
+    acked_at: float
+
+
 class EnteredStore(_Event, frozen=True, tag="entered"):
     """The shopper came in."""
 
@@ -133,6 +141,7 @@ class Failed(msgspec.Struct, frozen=True, tag_field="kind", tag="error", rename=
 HandsetEvent = (
     Registered
     | ConsentChanged
+    | OwnCapSet
     | EnteredStore
     | LeftStore
     | PushReceived

@@ -17,7 +17,8 @@ from config.process import until_stopped
 from config.settings import load_settings
 from corsia import chaos_views
 from corsia.bad_days import Fault
-from corsia.chaos import ChaosReport, SqlKind, rehearse_chaos
+from corsia.chaos import SqlKind, rehearse_chaos
+from corsia.chaos_report import ChaosReport, shortfalls
 from corsia.commands.failures import said_plainly
 from corsia.commands.finite import FiniteRange
 from corsia.fast_rehearsal import rehearse_fast
@@ -98,7 +99,8 @@ def rehearse(
     The real processes run in real time: gateways hear simulated radio, handsets are clients of
     the API, pushes go through a faithful FCM. Exits with 1 when a cap or a consent was violated,
     a push was shown twice or a sighting was lost; after --fault chaos, which empties Redis and
-    what it held, when the audit found a broken promise.
+    what it held, when the audit found a broken promise, when a process crashed, and when nothing
+    was sent or shown or a kind of blow hit nothing, so that the run proves nothing.
 
     \b
     Examples:
@@ -192,7 +194,7 @@ def _show_chaos(report: ChaosReport, json_file: Path | None) -> None:
     chaos_views.show(report, Console())
     if json_file is not None:
         json_file.write_text(json.dumps(chaos_views.as_json(report), indent=2) + "\n")
-    if report.audit.breaches:
+    if report.audit.breaches or shortfalls(report):
         raise SystemExit(1)
 
 

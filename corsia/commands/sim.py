@@ -72,6 +72,13 @@ def sim() -> None:
     metavar="FROM UNTIL",
     help="Apple refuses FCM's key for our app, in seconds from the opening; may be repeated.",
 )
+@click.option(
+    "--own-caps",
+    type=FiniteRange(0.0, 1.0),
+    default=0.0,
+    show_default=True,
+    help="The share of shoppers who set in the app how many pushes a week they allow.",
+)
 @click.option("--with-parent", type=int, hidden=True)
 def run(
     run_dir: Path,
@@ -87,6 +94,7 @@ def run(
     fcm_delay_s: float,
     push_trouble: float,
     refused_key: tuple[tuple[float, float], ...],
+    own_caps: float,
     *,
     survey: bool,
     newcomers: bool,
@@ -117,6 +125,7 @@ def run(
         answer_delay_s=fcm_delay_s,
         push_trouble=push_trouble,
         refused_keys=tuple(sorted(refused_key)),
+        own_caps=own_caps,
     )
     leave(run_process(lambda: run_simulator(config, SystemClock())))
 

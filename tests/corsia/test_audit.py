@@ -1,6 +1,7 @@
 """The audit of a run: a good run has no breach, and each promise that is broken is found."""
 
 from dataclasses import replace
+from datetime import UTC
 
 import pytest
 
@@ -16,7 +17,7 @@ from corsia.audit import (
     Shown,
     audit,
 )
-from corsia.run_records import Cap
+from corsia.audit_caps import Law, Limit, Terms
 from corsia.truth import ConsentChange, consents
 from shoppers.consent import Purpose
 
@@ -29,8 +30,15 @@ CONSENTS = consents(
         ConsentChange("phone-b", "bea", 0.0, 0.0, ALL),
     ]
 )
-SEND = Decided("d1", "ada", "v1", "pasta", 100.0, is_send=True)
-HOLD = Decided("d2", "ada", "v1", "pasta", 120.0, is_send=False, reasons=("visit_cap",))
+SEND = Decided("d1", "ada", "v1", "pasta", "aisle-1", 49.0, 100.0, is_send=True)
+HOLD = replace(SEND, decision_id="d2", at_s=120.0, is_send=False, reasons=("visit_cap",))
+ONE_A_VISIT = Limit("visit", 1, same_visit=True)
+LAW = Law(
+    limits=(ONE_A_VISIT, Limit("cool-down", 1, within_s=1_200.0)),
+    terms={"pasta": Terms(budget_sends=1), "wine": Terms()},
+    own={},
+    tz=UTC,
+)
 GOOD = Evidence(
     decisions=[SEND, HOLD],
     outbox=[OutboxRow("d1", "phone-a", "delivered")],
@@ -39,13 +47,12 @@ GOOD = Evidence(
     shown=[Shown("d1", "phone-a", 102.0)],
     shopper_of={"phone-a": "ada", "phone-b": "bea"},
     entered_s={"phone-a": [50.0, 400.0], "phone-b": [60.0]},
+    began_s={"phone-a": [50.0, 400.0], "phone-b": [60.0]},
     consents=CONSENTS,
     control=frozenset({("bea", "pasta")}),
-    budgets={"pasta": 1},
-    caps=(
-        Cap("visit", 1, per_visit=True),
-        Cap("cool-down", 1, window_s=1_200.0),
-    ),
+    law=LAW,
+    quiet_s=10.0,
+    quiet_zones=frozenset({"checkout"}),
 )
 
 
@@ -53,7 +60,7 @@ def another(**changes: object) -> Evidence:
     """A second send that FCM took, to another shopper and of another campaign unless told so."""
     second = {
         "decision_id": "d3", "shopper_id": "bea", "visit_id": "v3", "campaign_id": "wine",
-        "at_s": 200.0, "is_send": True, **changes,
+        "zone_id": "aisle-2", "visit_age_s": 40.0, "at_s": 200.0, "is_send": True, **changes,
     }  # fmt: skip
     decided = Decided(**second)  # type: ignore[arg-type]
     handset = "phone-a" if decided.shopper_id == "ada" else "phone-b"
@@ -84,6 +91,12 @@ BROKEN = [
     (another(shopper_id="ada", visit_id="v2", campaign_id="pasta"), Promise.TOLD_TWICE),
     (another(shopper_id="ada", visit_id="v1", campaign_id="pasta"), Promise.SENT_TWICE),
     (another(shopper_id="ada", visit_id="v1"), Promise.OVER_A_CAP),
+    (another(campaign_id="unheard of"), Promise.UNKNOWN_DECISION),
+    (another(zone_id="checkout"), Promise.QUIET_ZONE),
+    (another(visit_age_s=9.9), Promise.TOO_EARLY),
+    (another(at_s=68.0), Promise.TOO_EARLY),
+    (another(at_s=50.0), Promise.TOO_EARLY),
+    (replace(GOOD, began_s={}), Promise.TOO_EARLY),
     (replace(GOOD, accepted=[*GOOD.accepted, Accepted("d1", "phone-a", 502.0)]),
      Promise.WITHOUT_CONSENT),
     (replace(GOOD, consents={}), Promise.WITHOUT_CONSENT),
@@ -121,17 +134,26 @@ def test_each_promise_has_a_case_above_and_a_definition() -> None:
 
 def test_a_visit_that_the_engine_splits_is_one_to_the_cap() -> None:
     split = another(shopper_id="ada", visit_id="v2", campaign_id="wine")
-    only_visits = replace(split, caps=(Cap("visit", 1, per_visit=True),))
+    only_visits = replace(split, law=replace(LAW, limits=(ONE_A_VISIT,)))
 
-    assert audit(only_visits).breaches == (Breach(Promise.OVER_A_CAP, ("d3", "ada"), "visit"),)
+    (breach,) = audit(only_visits).breaches
+    assert breach == Breach(Promise.OVER_A_CAP, ("d3", "ada"), "visit: 2 of 1")
 
 
 def test_a_new_true_visit_is_a_new_one_to_the_cap_and_the_cool_down_still_holds() -> None:
     again = another(shopper_id="ada", visit_id="v2", campaign_id="wine", at_s=450.0)
 
-    assert [breach.detail for breach in audit(again).breaches] == ["cool-down"]
+    assert [breach.detail for breach in audit(again).breaches] == ["cool-down: 2 of 1"]
     later = another(shopper_id="ada", visit_id="v2", campaign_id="wine", at_s=1_301.0)
     assert Promise.OVER_A_CAP not in promises(audit(later))
+
+
+def test_who_was_away_for_too_short_a_time_to_begin_another_visit_is_no_newcomer() -> None:
+    back = another(shopper_id="ada", visit_id="v2", campaign_id="wine", at_s=405.0)
+
+    assert Promise.TOO_EARLY in promises(audit(back))
+    one_visit = replace(back, began_s={**back.began_s, "phone-a": [50.0]})
+    assert Promise.TOO_EARLY not in promises(audit(one_visit))
 
 
 def test_what_fcm_never_took_counts_against_no_cap_and_no_budget() -> None:

@@ -8,19 +8,24 @@ import pytest
 from config.clock import VirtualClock
 from corsia.audit import Audit, Promise, audit
 from corsia.audit_records import answers, gather_evidence
-from corsia.run_report import RULES, gather
-from db import decisions, outbox
+from corsia.run_report import gather
+from db import campaigns, decisions, outbox, pressure, salts
 from db.connect import Database
 from firmware_sim.truth import (
     ConsentChanged,
     EnteredStore,
+    LeftStore,
+    OwnCapSet,
     PushJudged,
     PushReceived,
     Registered,
     RunLog,
 )
+from offers.campaign import Campaign, Status, Tier
+from offers.pressure import DEFAULT_POLICY, Cap, Policy, Scope
 from shoppers.consent import Purpose
 from tests.db.rows import STORE, Person, a_decision, a_person, a_send, a_store
+from tests.offers.situations import a_campaign
 
 ALL_YES = {purpose.value: True for purpose in Purpose}
 ALL_NO = {purpose.value: False for purpose in Purpose}
@@ -28,10 +33,23 @@ ALL_NO = {purpose.value: False for purpose in Purpose}
 
 @pytest.fixture
 async def person(database: Database, clock: VirtualClock) -> Person:
-    """In the store, with a push that FCM has taken, as SQL says."""
+    """In the store for a minute now."""
     await a_store(database, clock.now())
     async with database.begin() as tx:
-        return await a_person(tx, clock.now())
+        found = await a_person(tx, clock.now())
+    await clock.advance(60.0)
+    return found
+
+
+def comes_in(log: RunLog, person: Person, clock: VirtualClock) -> None:
+    """The simulator says so too."""
+    minute_ago_s = clock.now().timestamp() - 60.0
+    log.event(Registered(minute_ago_s, person.handset_id, person.shopper_id, ALL_YES, "all yes"))
+    log.event(EnteredStore(minute_ago_s, person.handset_id))
+
+
+def took(log: RunLog, person: Person, decision_id: str, clock: VirtualClock) -> None:
+    log.push(PushJudged(clock.now().timestamp(), person.handset_id, decision_id, True, None))
 
 
 async def send(database: Database, person: Person, clock: VirtualClock) -> str:
@@ -46,7 +64,7 @@ async def audited(database: Database, run_dir: Path) -> Audit:
     records = await gather(database, STORE, run_dir, sightings_spooled=0)
     # Who is in a control group depends on a salt that is drawn by chance.
     records = replace(records, control=frozenset())
-    return audit(await gather_evidence(database, records, RULES, run_dir))
+    return audit(await gather_evidence(database, records, STORE, run_dir))
 
 
 async def test_what_both_sides_say_makes_a_run_without_a_breach(
@@ -55,8 +73,7 @@ async def test_what_both_sides_say_makes_a_run_without_a_breach(
     decision_id = await send(database, person, clock)
     now_s = clock.now().timestamp()
     with RunLog(tmp_path) as log:
-        log.event(Registered(now_s, person.handset_id, person.shopper_id, ALL_YES, "all yes"))
-        log.event(EnteredStore(now_s, person.handset_id))
+        comes_in(log, person, clock)
         log.push(PushJudged(now_s, person.handset_id, decision_id, False, "UNAVAILABLE"))
         log.push(PushJudged(now_s + 1, person.handset_id, decision_id, True, None))
         log.event(
@@ -100,7 +117,7 @@ async def test_the_simulators_word_on_consent_and_on_what_was_given_back_holds(
         await decisions.release_send(tx, decision_id, clock.now())
     now_s = clock.now().timestamp()
     with RunLog(tmp_path) as log:
-        log.event(Registered(now_s, person.handset_id, person.shopper_id, ALL_YES, "stops push"))
+        comes_in(log, person, clock)
         log.event(ConsentChanged(now_s + 1, person.handset_id, ALL_NO, acked_at=now_s + 2))
         log.push(PushJudged(now_s + 3, person.handset_id, decision_id, True, None))
 
@@ -132,3 +149,90 @@ async def test_a_decision_without_an_end_or_a_reason_is_not_accounted_for(
         Promise.NO_REASON,
         Promise.SENT_TWICE,
     }
+
+
+async def limits_broken(
+    database: Database, person: Person, clock: VirtualClock, run_dir: Path
+) -> list[tuple[Promise, str]]:
+    """What comes of one send that FCM took."""
+    decision_id = await send(database, person, clock)
+    with RunLog(run_dir) as log:
+        comes_in(log, person, clock)
+        took(log, person, decision_id, clock)
+    return [(one.promise, one.detail) for one in (await audited(database, run_dir)).breaches]
+
+
+async def save(database: Database, campaign: Campaign, clock: VirtualClock) -> None:
+    async with database.begin() as tx:
+        await campaigns.save_campaign(tx, campaign, clock.now())
+
+
+async def test_the_budget_of_a_campaign_that_has_ended_is_judged(
+    database: Database, person: Person, clock: VirtualClock, tmp_path: Path
+) -> None:
+    await save(database, a_campaign(status=Status.ENDED, budget_sends=0), clock)
+
+    assert await limits_broken(database, person, clock, tmp_path) == [
+        (Promise.OVER_BUDGET, "pasta: 1 of 0")
+    ]
+
+
+async def test_caps_are_those_of_the_policy_that_the_run_saved(
+    database: Database, person: Person, clock: VirtualClock, tmp_path: Path
+) -> None:
+    policy = Policy((Cap(Scope.CATEGORY, 0, days=1),), first_after_s=61.0, hold_out_share=0.0)
+    async with database.begin() as tx:
+        await pressure.save_policy(tx, policy, "somebody", clock.now())
+
+    assert await limits_broken(database, person, clock, tmp_path) == [
+        (Promise.OVER_A_CAP, "category in 1 calendar days: 1 of 0"),
+        (Promise.TOO_EARLY, "after 60.0 s"),
+    ]
+
+
+async def test_the_cap_that_a_shopper_set_is_judged_from_the_answer_on(
+    database: Database, person: Person, clock: VirtualClock, tmp_path: Path
+) -> None:
+    now_s = clock.now().timestamp()
+    with RunLog(tmp_path) as log:
+        log.event(OwnCapSet(now_s - 2.0, person.handset_id, 0, acked_at=now_s - 1.0))
+
+    assert await limits_broken(database, person, clock, tmp_path) == [
+        (Promise.OVER_A_CAP, "their own cap: 1 of 0")
+    ]
+
+
+async def test_a_service_message_may_reach_who_is_held_out(
+    database: Database, person: Person, clock: VirtualClock, tmp_path: Path
+) -> None:
+    everybody = replace(DEFAULT_POLICY, hold_out_share=1.0)
+    async with database.begin() as tx:
+        await pressure.save_policy(tx, everybody, "somebody", clock.now())
+        await salts.load_or_make(tx)
+    with RunLog(tmp_path) as log:
+        comes_in(log, person, clock)
+    held_out = (person.shopper_id, "pasta")
+    ended = a_campaign(status=Status.ENDED, control_share=0.0)
+
+    await save(database, ended, clock)
+    assert held_out in (await gather(database, STORE, tmp_path, sightings_spooled=0)).control
+    await save(database, replace(ended, tier=Tier.SERVICE), clock)
+    assert held_out not in (await gather(database, STORE, tmp_path, sightings_spooled=0)).control
+
+
+async def test_who_comes_back_at_once_has_begun_no_other_visit(
+    database: Database, person: Person, clock: VirtualClock, tmp_path: Path
+) -> None:
+    now_s = clock.now().timestamp()
+    with RunLog(tmp_path) as log:
+        comes_in(log, person, clock)
+        log.event(LeftStore(now_s - 50.0, person.handset_id))
+        log.event(EnteredStore(now_s - 5.0, person.handset_id))
+        log.event(LeftStore(now_s, person.handset_id))
+        log.event(EnteredStore(now_s + 121.0, person.handset_id))
+    records = await gather(database, STORE, tmp_path, sightings_spooled=0)
+
+    evidence = await gather_evidence(database, records, STORE, tmp_path)
+
+    assert evidence.entered_s[person.handset_id] == [now_s - 60.0, now_s - 5.0, now_s + 121.0]
+    assert evidence.began_s[person.handset_id] == [now_s - 60.0, now_s + 121.0]

@@ -44,6 +44,7 @@ class HandsetApi:
         app.router.add_post("/v1/tokens/refresh", self._refresh_tokens)
         app.router.add_put("/v1/me/consents", self._consents)
         app.router.add_put("/v1/me/push-target", self._push_target)
+        app.router.add_put("/v1/me/preferences", self._preferences)
         app.router.add_post("/v1/me/events", self._stored)
         app.router.add_post("/v1/me/receipts", self._stored)
         app.router.add_get("/v1/me/feed", self._feed)
@@ -141,6 +142,10 @@ class HandsetApi:
 
     async def _push_target(self, request: web.Request) -> web.Response:
         self._mine(request)["push_target"] = await request.json()
+        return web.Response(status=204)
+
+    async def _preferences(self, request: web.Request) -> web.Response:
+        self._mine(request)["preferences"] = await request.json()
         return web.Response(status=204)
 
     async def _stored(self, request: web.Request) -> web.Response:

@@ -16,7 +16,15 @@ from config.clock import VirtualClock
 from firmware_sim.client import ApiClient
 from firmware_sim.fcm_delivery import Delivery
 from firmware_sim.handset import Handset
-from firmware_sim.persona import TEMPERS, Persona, Temper, agreeable
+from firmware_sim.persona import (
+    OWN_CAPS,
+    TEMPERS,
+    Persona,
+    Temper,
+    agreeable,
+    personas,
+    with_own_caps,
+)
 from firmware_sim.plan import Action, Browse, OpenFeed, Pay, Withdraw
 from firmware_sim.scene import Place, Visit, shopper
 from firmware_sim.truth import (
@@ -26,6 +34,7 @@ from firmware_sim.truth import (
     HandsetEvent,
     LeftStore,
     NotRedeemed,
+    OwnCapSet,
     PushReceived,
     ReceiptSent,
     Redeemed,
@@ -153,6 +162,41 @@ async def test_without_consent_to_location_the_radio_is_silent(
 
         assert not refusing.handset.shopper.advertiser.is_allowed
         assert refusing.failures == []
+
+
+async def test_a_cap_of_ones_own_is_set_before_a_push_could_come(
+    clock: VirtualClock, tmp_path: Path
+) -> None:
+    async with bench(clock, tmp_path, persona(pushes_per_week=0)) as strict:
+        await strict.register()
+
+        calls = [call for call, _ in strict.api.requests]
+        put = calls.index("PUT /v1/me/preferences")
+        assert put < calls.index("PUT /v1/me/push-target")
+        assert strict.api.bodies("PUT /v1/me/preferences") == [{"pushes_per_week": 0}]
+        (said,) = strict.events(OwnCapSet)
+        assert (said.pushes_per_week, said.acked_at >= said.at_s) == (0, True)
+
+
+async def test_a_cap_that_the_backend_never_took_is_not_held_against_it(
+    clock: VirtualClock, tmp_path: Path
+) -> None:
+    async with bench(clock, tmp_path, persona(pushes_per_week=1)) as strict:
+        strict.api.fail("PUT /v1/me/preferences", 409)
+        await strict.register()
+
+        assert strict.events(OwnCapSet) == []
+        assert strict.failures == [("PUT /v1/me/preferences", 409)]
+
+
+def test_own_caps_are_set_by_a_share_of_the_people_and_change_nobody_else() -> None:
+    people = personas(200, "IT", random.Random(1))
+    strict = with_own_caps(people, 0.2, random.Random(2))
+
+    assert 20 < sum(one.pushes_per_week is not None for one in strict) < 60
+    assert {one.pushes_per_week for one in strict} == {None, *OWN_CAPS}
+    assert tuple(replace(one, pushes_per_week=None) for one in strict) == people
+    assert with_own_caps(people, 0.0, random.Random(2)) == people
 
 
 async def test_withdrawing_silences_the_radio_before_the_network_answers(agreeing: Bench) -> None:
