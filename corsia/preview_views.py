@@ -12,7 +12,7 @@ from rich.text import Text
 
 from corsia.held_back import WORDS
 from db.explained import utc
-from engine.preview import Gone
+from engine.past import Gone
 from offers.campaign import Status
 from offers.preview import Preview, Rehearsed
 

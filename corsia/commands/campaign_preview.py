@@ -26,9 +26,12 @@ from db.connect import DatabaseUrlError
 from db.explained import utc
 from db.profiles import REPLAYED
 from db.stores import StoredPlanError
-from engine.preview import Gone, SetAside, is_as_stored, replayed
+from engine.past import Gone
+from engine.preview import SetAside, is_as_stored, replayed
 from offers.preview import Tally
 
+# No decision is kept for more than a year, and there was no Corsia before.
+EARLIEST_YEAR: Final = 2000
 EXIT_STOPPED: Final = 130  # as a shell says of what Ctrl-C ended
 
 _AGO: Final = re.compile(r"([1-9][0-9]{0,3})([dh])")
@@ -154,7 +157,9 @@ def _instant(option: str, text: str, now: datetime) -> datetime:
     if at.tzinfo is None:
         if "T" in text or " " in text.strip():
             raise click.UsageError(f"{option} needs its offset, such as Z or +01:00")
-        return at.replace(tzinfo=UTC)
+        at = at.replace(tzinfo=UTC)
+    if at.year < EARLIEST_YEAR:
+        raise click.UsageError(f"{option}: {text} is before the time of anything that is stored")
     return at.astimezone(UTC)
 
 
@@ -202,8 +207,11 @@ async def _previewed(
                     stored.decision.shopper_id, stored.decision.visit_id, one.as_is, one.as_tried,
                     one.there,
                 )  # fmt: skip
+    found = tally.preview()
+    if not found.moments and not aside:
+        raise PreviewError(f"no decision of {', '.join(sorted(store_ids))} is stored in that time")
     return Previewed(
-        tally.preview(),
+        found,
         since,
         until,
         tuple(None if state is None else state[0] for state in stands),

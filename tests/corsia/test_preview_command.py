@@ -158,6 +158,7 @@ async def test_one_store_alone_is_counted(shop: Shop, tmp_path: Path) -> None:
         (("--since", "7x"), "--since: '7x' is no time; write 7d, 36h or 2026-11-15"),
         (("--since", "2026-11-21T10:00"), "--since needs its offset, such as Z or +01:00"),
         (("--since", "2026-11-22"), "2026-11-22 00:00:00 UTC is not before 2026-11-21 11:00"),
+        (("--since", "0001-01-01T00:00+14:00"), "is before the time of anything that is stored"),
         (("--until", "soon"), "--until: 'soon' is no time"),
         (("--since", "1h", "--until", "2026-11-21T12:00:00Z"), "no decision is stored from"),
     ],
