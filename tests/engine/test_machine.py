@@ -1,8 +1,8 @@
 """No sequence of events, crashes, retries, clock jumps or concurrent workers breaks a promise.
 
 Hypothesis makes the sequences and the world holds each step against the truth; what it finds is
-printed as a sequence of calls. For hours of it:
-`pytest tests/engine/test_machine.py --hypothesis-profile=deep --timeout=0`.
+printed as a sequence of calls. Forty times as many:
+`pytest tests/engine/test_machine.py --hypothesis-profile=deep`.
 """
 
 import itertools
@@ -364,8 +364,8 @@ def run_machine(redis_url: str, fresh_database: FreshDatabase) -> None:
         bench.close()
 
 
-# What was found is made shorter for some minutes before it is told.
-@pytest.mark.timeout(900)
+# What was found is made shorter for some minutes before it is told; and a deep search takes long.
+@pytest.mark.timeout(3_600)
 def test_no_sequence_breaks_a_promise_on_sqlite(
     redis_url: str, migrated_file: Path, tmp_path: Path
 ) -> None:
@@ -379,7 +379,7 @@ def test_no_sequence_breaks_a_promise_on_sqlite(
     run_machine(redis_url, fresh)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3_600)
 def test_no_sequence_breaks_a_promise_on_postgres(redis_url: str, postgres_url: str) -> None:
     made = itertools.count()
 
