@@ -184,8 +184,11 @@ class Lanes:
             self._alarms += 1
             if self._alarms >= ALARMS_MAX:
                 self._stop(self, outcome.why, now_s)
+            else:  # FCM did not get as far as the platform's own key
+                lane.breaker.passed(proves_key=False, now_s=now_s)
             return
-        if isinstance(outcome, Delivered):
+        if isinstance(outcome, Delivered | TargetGone):
+            # The target was ours, be it there or not. Of a push that failed otherwise nobody knows.
             self._alarms = 0
         if not isinstance(outcome, Refused) or outcome.stops is Stops.NOTHING:
             proves_key = _why(outcome) not in SAYS_NOTHING | LOAD

@@ -111,6 +111,7 @@ def test_what_was_under_way_when_a_lane_stopped_does_not_lengthen_the_stop(
         (Delivered("name"), BreakerState.CLOSED),
         (TargetGone(Why.UNREGISTERED), BreakerState.CLOSED),
         (Refused(Why.INVALID_MESSAGE), BreakerState.CLOSED),
+        (TargetGone(Why.SENDER_ID_MISMATCH, alarm=True), BreakerState.OPEN),
         (RetryAt(LATER, Why.QUOTA), BreakerState.OPEN),
         (RetryAt(LATER, Why.UNREACHABLE), BreakerState.OPEN),
         (Expired(Why.UNAVAILABLE), BreakerState.OPEN),
@@ -219,3 +220,41 @@ def test_a_key_of_another_project_stops_every_lane_before_it_retires_all_targets
     lanes.note(lanes.of("android"), mismatch, 0.0)
 
     assert not any(lane.breaker.admits(0.0) for lane in lanes)
+
+
+def test_after_a_probe_at_another_senders_target_the_next_push_is_the_probe(
+    clock: VirtualClock,
+) -> None:
+    lanes, now_s = Lanes(10), clock.monotonic_s()
+    ios = lanes.of("ios")
+    lanes.note(ios, BAD_KEY, now_s)
+    now_s += LANE_STOPS_FOR_S
+    assert ios.breaker.admits(now_s)
+
+    lanes.note(ios, TargetGone(Why.SENDER_ID_MISMATCH, alarm=True), now_s)
+    assert ios.breaker.admits(now_s)
+    lanes.note(ios, Delivered("m"), now_s)
+
+    assert ios.breaker.state is BreakerState.CLOSED
+
+
+@pytest.mark.parametrize(
+    ("between", "stopped"),
+    [
+        (Delivered("m"), False),
+        (TargetGone(Why.UNREGISTERED), False),
+        (RetryAt(LATER, Why.UNAVAILABLE), True),
+        (Refused(Why.INVALID_MESSAGE), True),
+    ],
+    ids=str,
+)
+def test_only_a_target_of_ours_ends_a_row_of_alarms(between: Outcome, *, stopped: bool) -> None:
+    lanes = Lanes(10)
+    mismatch = TargetGone(Why.SENDER_ID_MISMATCH, alarm=True)
+    for _ in range(ALARMS_MAX - 1):
+        lanes.note(lanes.of("ios"), mismatch, 0.0)
+    lanes.note(lanes.of("ios"), between, 0.0)
+
+    lanes.note(lanes.of("ios"), mismatch, 0.0)
+
+    assert lanes.of("ios").breaker.admits(0.0) is not stopped
