@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db import stops
 from db.handsets import PushTarget
 from db.outbox import Claimed
-from db.tables import campaigns, consents, push_targets
+from db.tables import campaigns, consents, push_targets, stores
 from offers.stops import Stops
 from shoppers.consent import NEEDED_IN_AISLE, Purpose
 
@@ -21,13 +21,14 @@ class Standing:
 
     allowed: shopper -> those of the purposes needed in an aisle that they allow. statuses:
     campaign -> its status. targets: handset -> where it is reached, and when it last said so.
-    stops: what an operator has halted.
+    stops: what an operator has halted. clocks: store -> its time zone and country.
     """
 
     allowed: Mapping[str, frozenset[Purpose]]
     statuses: Mapping[str, str]
     targets: Mapping[str, tuple[PushTarget, datetime]]
     stops: Stops
+    clocks: Mapping[str, tuple[str, str]]
 
 
 async def standing(tx: AsyncConnection, claimed: Sequence[Claimed]) -> Standing:
@@ -67,4 +68,15 @@ async def standing(tx: AsyncConnection, claimed: Sequence[Claimed]) -> Standing:
         select(campaigns.c.id, campaigns.c.status).where(campaigns.c.id.in_(campaign_ids))
     )
     halted = await stops.standing(tx)
-    return Standing(allowed, {row.id: row.status for row in status}, targets, halted)
+    found_stores = await tx.execute(
+        select(stores.c.id, stores.c.tz, stores.c.country).where(
+            stores.c.id.in_({one.store_id for one in claimed})
+        )
+    )
+    return Standing(
+        allowed=allowed,
+        statuses={row.id: row.status for row in status},
+        targets=targets,
+        stops=halted,
+        clocks={row.id: (row.tz, row.country) for row in found_stores},
+    )

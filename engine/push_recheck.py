@@ -3,11 +3,14 @@
 Fails closed: no knowledge of where the shopper is, or of what they allow, is a no.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
 from redis.exceptions import RedisError
 
 from config.clock import Clock
@@ -18,7 +21,9 @@ from db.outbox import Again, Claimed, End
 from db.push_standing import Standing, standing
 from engine.fcm import ANSWER_TIMEOUT_S, SEND_WITHIN_S
 from engine.fcm_credential import FETCH_TIMEOUT_S
-from offers.campaign import Status
+from engine.plan import local_time
+from offers.campaign import Campaign, OnHolidays, Status
+from offers.schedule import is_scheduled
 from shoppers.consent import NEEDED_IN_AISLE
 
 # Presence older than this is no evidence that the shopper is still there. The engine writes the
@@ -55,6 +60,7 @@ async def hindrances(
             break  # each further question could wait as long for its answer
         unasked.remove(store_id)
         places |= {(store_id, handset_id): place for handset_id, place in here.items()}
+    out_of_hours = await _out_of_hours(claimed, stands, clock.now())
     # Judged by the time when all is known: asking may have taken seconds.
     now = clock.now()
     # Nothing was sent; without this the lease would run out and cast doubt on that.
@@ -62,12 +68,53 @@ async def hindrances(
     found: list[End | Again | None] = []
     for one in claimed:
         why_not = _by_what_stands(one, stands, now)
+        if why_not is None and _asked_of(one) in out_of_hours:
+            why_not = End("expired", "the campaign's hours are over")
         if why_not is None and one.store_id in unasked:
             why_not = later
         elif why_not is None:
             why_not = _by_presence(one, places.get((one.store_id, one.handset_id)), now)
         found.append(why_not)
     return found
+
+
+def _asked_of(claimed: Claimed) -> tuple[int, str]:
+    """What the hours are asked of: the document, which the rows of a claim share, and the store."""
+    return id(claimed.campaign), claimed.store_id
+
+
+async def _out_of_hours(
+    claimed: Sequence[Claimed], stands: Standing, now: datetime
+) -> set[tuple[int, str]]:
+    """Which campaigns, as they are by now, do not speak at this moment of their stores' day."""
+    silent = set()
+    for one in {_asked_of(one): one for one in claimed}.values():
+        try:
+            campaign = msgspec.convert(one.campaign, Campaign)
+        except msgspec.ValidationError:
+            continue  # told when its note is made
+        clock = stands.clocks.get(one.store_id)
+        if not await _speaks(campaign, clock, now):
+            silent.add(_asked_of(one))
+    return silent
+
+
+async def _speaks(campaign: Campaign, clock: tuple[str, str] | None, now: datetime) -> bool:
+    """Whether the campaign runs now. clock: the store's time zone and country."""
+    if not campaign.valid_from <= now < campaign.valid_until:
+        return False
+    if not campaign.hours and campaign.on_holidays is OnHolidays.NORMAL:
+        return True
+    if clock is None:
+        return False
+    tz, country = clock
+    try:
+        zone = ZoneInfo(tz)
+    except (ZoneInfoNotFoundError, ValueError):
+        return False
+    # A second's work, the first time in a country.
+    local = await asyncio.to_thread(local_time, now, zone, country)
+    return is_scheduled(campaign, local.at, holiday=local.is_holiday)
 
 
 def _by_what_stands(claimed: Claimed, stands: Standing, now: datetime) -> End | Again | None:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select
@@ -31,7 +32,7 @@ from firmware_sim.fake_fcm import FakeFcm
 from firmware_sim.fcm_delivery import Delivery
 from firmware_sim.fcm_faults import Fault, Trouble
 from firmware_sim.fcm_targets import mint_target
-from offers.campaign import Status
+from offers.campaign import Hours, OnHolidays, Status
 from offers.pressure import DEFAULT_POLICY
 from offers.stops import Scope
 from shoppers.consent import Grant, Purpose
@@ -192,6 +193,27 @@ async def _campaign_is_halted(bench: Bench) -> None:
         await stops.throw(tx, Scope.CAMPAIGN, "pasta", "sold out", bench.clock.now())
 
 
+async def _campaign_changes(bench: Bench, **changes: Any) -> None:
+    async with bench.database.begin() as tx:
+        await campaigns.save_campaign(tx, a_campaign(**changes), bench.clock.now())
+
+
+async def _hours_end(bench: Bench) -> None:
+    """The store is in Rome; in UTC the span would still be open."""
+    local = bench.clock.now().astimezone(ZoneInfo("Europe/Rome"))
+    end = (local + timedelta(seconds=1)).time()
+    await _campaign_changes(bench, hours=(Hours((local - timedelta(hours=2)).time(), end),))
+    await bench.pass_time(2)
+
+
+async def _is_no_holiday(bench: Bench) -> None:
+    await _campaign_changes(bench, on_holidays=OnHolidays.ONLY)
+
+
+async def _dates_change(bench: Bench) -> None:
+    await _campaign_changes(bench, valid_until=bench.clock.now())
+
+
 HINDRANCES: list[tuple[Callable[[Bench], Awaitable[None]], str, str]] = [
     (_leaves, "expired", "the shopper has left the zone"),
     (_is_nowhere, "expired", "the shopper has left the zone"),
@@ -204,6 +226,9 @@ HINDRANCES: list[tuple[Callable[[Bench], Awaitable[None]], str, str]] = [
     (_store_is_halted, "expired", "an operator has halted it"),
     (_campaign_is_halted, "expired", "an operator has halted it"),
     (_campaign_is_paused, "expired", "the campaign is no longer live"),
+    (_hours_end, "expired", "the campaign's hours are over"),
+    (_is_no_holiday, "expired", "the campaign's hours are over"),
+    (_dates_change, "expired", "the campaign's hours are over"),
 ]
 
 
@@ -218,6 +243,14 @@ async def test_what_has_changed_since_the_decision_stops_the_push(
     assert (row.state, row.outcome, row.why) == ("settled", outcome, why)
     assert bench.fcm.counts["send_requests"] == 0
     assert not await bench.counts()
+
+
+async def test_a_campaign_within_its_hours_is_pushed(bench: Bench) -> None:
+    local = bench.clock.now().astimezone(ZoneInfo("Europe/Rome"))
+    hours = Hours(local.time(), (local + timedelta(hours=1)).time())
+    await _campaign_changes(bench, hours=(hours,), on_holidays=OnHolidays.NEVER)
+
+    assert (await bench.work()).outcome == "delivered"
 
 
 async def test_withdrawn_profiling_stops_no_push(bench: Bench) -> None:
