@@ -183,10 +183,14 @@ async def redeemed_in_all(
     return row[0], int(row[1])
 
 
-async def lost_coupons(tx: AsyncConnection) -> int:
-    """Coupons that a till used up and of which no line is stored."""
-    line = exists().where(purchases.c.decision_id == redemptions.c.decision_id)
-    found = select(func.count()).where(redemptions.c.used_at.is_not(None), ~line)
+async def lost_coupons(tx: AsyncConnection, since: datetime) -> int:
+    """Coupons that a till used up from then on and of which no line is stored."""
+    # A line with a coupon is its owner's: purchases are found by their shopper.
+    line = exists().where(
+        purchases.c.shopper_id == redemptions.c.shopper_id,
+        purchases.c.decision_id == redemptions.c.decision_id,
+    )
+    found = select(func.count()).where(redemptions.c.used_at >= since, ~line)
     return (await tx.execute(found)).scalar_one()
 
 
@@ -197,10 +201,15 @@ async def settled(tx: AsyncConnection, day: date) -> set[str]:
     return set(await tx.scalars(found.where(campaign_worth.c.is_settled)))
 
 
-async def forget_day(tx: AsyncConnection, day: date) -> None:
-    """What was worked out on that day before goes."""
-    await tx.execute(delete(campaign_worth).where(campaign_worth.c.day == day))
+async def begin_day(tx: AsyncConnection, day: date) -> None:
+    """The figures of a day are incomplete until those of all are there."""
     await tx.execute(delete(worth_days).where(worth_days.c.day == day))
+
+
+async def forget_day(tx: AsyncConnection, day: date, most: int) -> int:
+    """Delete what was worked out of campaigns on that day before; how many rows, `most` at once."""
+    key = tuple(campaign_worth.primary_key)
+    return await delete_some(tx, key, campaign_worth.c.day == day, most)
 
 
 async def save_campaigns(tx: AsyncConnection, found: Sequence[CampaignWorth], day: date) -> None:

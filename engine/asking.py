@@ -85,9 +85,13 @@ def _steps_of(
 
 def _steps_of_all(saved: Sequence[SavedPolicy], known: _Known, now: datetime) -> list[Step]:
     """The same of all campaigns together: by the quarter, and by each change of the hold-out."""
-    seen = _seen_until(known, None) or question_of_all(0.0, now).since
+    quarter = question_of_all(0.0, now).since
+    seen = _seen_until(known, None) or quarter
     shares = [(salts.BEGINNING, DEFAULT_POLICY.hold_out_share)]
     shares += [(one.at, one.policy.hold_out_share) for one in saved if one.at <= now]
+    # The quarter begins with the share of then, whenever that is looked at.
+    shares.append((quarter, [share for at, share in shares if at <= quarter][-1]))
+    shares.sort(key=lambda one: one[0])
     shares.append((now, shares[-1][1]))
     return _since(
         [Step(max(at, seen), question_of_all(share, max(at, seen))) for at, share in shares], seen

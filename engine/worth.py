@@ -39,9 +39,11 @@ LATE: Final = timedelta(days=7)
 LOG_EVERY: Final = 100
 # A pass during which somebody was erased may not add up: it is made again.
 PASSES_MAX: Final = 3
+# Lines and coupons are erased after a year, not quite at once: a fault shows long before.
+COUPONS_WATCHED: Final = timedelta(days=300)
 # Of what campaigns had earned on a day a season is kept: it is for whoever looks back.
 DAYS_KEPT: Final = timedelta(days=92)
-PRUNED_AT_ONCE: Final = 1_000
+DELETED_AT_ONCE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ async def _measured_once(
         places = await asked.places(tx)
         asked_of = await trials.all_trials(tx)
         concerned = await worth.shoppers_concerned(tx, until)
-        lost_coupons = await worth.lost_coupons(tx)
+        lost_coupons = await worth.lost_coupons(tx, until - COUPONS_WATCHED)
     targets = {
         name: target_of(campaign, places.by_zone, places.by_tag) for name, campaign in known.items()
     }
@@ -207,7 +209,11 @@ async def _keep(database: Database, measured: Measured) -> None:
     async with database.read() as tx:
         settled = await worth.settled(tx, day)
     async with database.begin() as tx:
-        await worth.forget_day(tx, day)
+        await worth.begin_day(tx, day)
+    gone = DELETED_AT_ONCE
+    while gone == DELETED_AT_ONCE:
+        async with database.begin() as tx:
+            gone = await worth.forget_day(tx, day, DELETED_AT_ONCE)
     # What is settled stands; one that runs again is not settled any more.
     moved = [
         one for one in measured.campaigns if not (one.is_settled and one.campaign_id in settled)
@@ -220,10 +226,10 @@ async def _keep(database: Database, measured: Measured) -> None:
             await trials.settle(tx, answers)
     async with database.begin() as tx:
         await worth.save_whole(tx, measured.whole, day)
-    pruned = PRUNED_AT_ONCE
-    while pruned == PRUNED_AT_ONCE:
+    gone = DELETED_AT_ONCE
+    while gone == DELETED_AT_ONCE:
         async with database.begin() as tx:
-            pruned = await worth.prune(tx, day - DAYS_KEPT, PRUNED_AT_ONCE)
+            gone = await worth.prune(tx, day - DAYS_KEPT, DELETED_AT_ONCE)
 
 
 def _found(stored: Sequence[Stored], running: Sequence[_Asked], until: datetime) -> _Found:

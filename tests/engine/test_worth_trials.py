@@ -178,6 +178,25 @@ async def test_a_changed_hold_out_cuts_the_quarter_when_it_was_changed(
     ]
 
 
+async def test_a_hold_out_changed_in_a_quarter_that_nobody_looked_at_yet_cuts_it_too(
+    sqlite_database: Database, clock: VirtualClock
+) -> None:
+    start = clock.now()
+    await a_month(sqlite_database, start, replace(PLANTED, shoppers=10), seed=4)
+    await ask_questions(sqlite_database, start)
+    year = datetime(2027, 1, 1, tzinfo=UTC)
+    async with sqlite_database.begin() as tx:
+        policy = replace(DEFAULT_POLICY, hold_out_share=0.2)
+        await pressure.save_policy(tx, policy, "Ann", year + 10 * HOUR)
+    await ask_questions(sqlite_database, year + DAY)
+    april = datetime(2027, 4, 1, tzinfo=UTC)
+    assert await stored(sqlite_database, None) == [
+        (datetime(2026, 10, 1, tzinfo=UTC), year, DEFAULT_POLICY.hold_out_share, False),
+        (year, year + 10 * HOUR, DEFAULT_POLICY.hold_out_share, True),
+        (year + 10 * HOUR, april, 0.2, False),
+    ]
+
+
 async def test_another_time_for_the_goal_is_another_question(
     sqlite_database: Database, clock: VirtualClock
 ) -> None:
