@@ -38,25 +38,24 @@ async def ask_questions(database: Database, now: datetime) -> None:
         for one in group:
             name = one.campaign.campaign_id
             looks[name] = _steps_of(one, published.get(name, []), _seen_until(known, name))
-    begins: list[Trial] = []
-    cuts: list[Cut] = []
+    moved: list[tuple[list[Trial], list[Cut]]] = []
     for campaign_id, steps in looks.items():
         last = known[campaign_id][-1] if campaign_id in known else None
-        begun, ended = asked_since(
+        begins, cuts = asked_since(
             [one for one in steps if one.at <= now],
             None if last is None else last.trial,
             history,
             now,
             is_cut=last is not None and last.is_cut,
         )
-        begins += begun
-        cuts += ended
-    for some in in_groups(begins):
+        if begins or cuts:
+            moved.append((begins, cuts))
+    for several in in_groups(moved):
+        # Of one campaign both at once: a trial that begins hides from the next look what is to be
+        # cut before it.
         async with database.begin() as tx:
-            await trials.ask(tx, some)
-    for few in in_groups(cuts):
-        async with database.begin() as tx:
-            await trials.cut(tx, few)
+            await trials.ask(tx, [one for begins, _ in several for one in begins])
+            await trials.cut(tx, [one for _, cuts in several for one in cuts])
 
 
 def _is_news(one: Asking, known: _Known) -> bool:

@@ -1,7 +1,7 @@
 """Trials over time: each is answered once and for all, and every change of a question counts."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -228,6 +228,38 @@ async def test_a_campaign_that_cannot_be_read_ends_no_pass_and_settles_nothing(
     assert "campaign cannot be read and is left out" in caplog.text
     async with sqlite_database.read() as tx:
         assert (await trials.all_trials(tx))["pasta"][-1].answer is None
+
+
+class Failing(Database):
+    """A database that is away after the first transaction that writes."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database.engine)
+        self._has_written = False
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        if self._has_written:
+            raise OSError
+        self._has_written = True
+        async with super().begin() as tx:
+            yield tx
+
+
+async def test_a_look_that_is_interrupted_leaves_no_trial_uncut(
+    sqlite_database: Database, clock: VirtualClock
+) -> None:
+    start = clock.now()
+    await a_month(sqlite_database, start, replace(PLANTED, shoppers=10), seed=4)
+    await ask_questions(sqlite_database, start)
+    await change(sqlite_database, start + HOUR, control_share=0.2)
+    with suppress(OSError):
+        await ask_questions(Failing(sqlite_database), start + DAY)
+    await ask_questions(sqlite_database, start + 2 * DAY)
+    assert await stored(sqlite_database, "pasta") == [
+        (start, start + HOUR, 0.5, True),
+        (start + HOUR, start + 28 * DAY, 0.2, False),
+    ]
 
 
 class Forgetful(Database):
