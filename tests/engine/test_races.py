@@ -14,8 +14,10 @@ import pytest
 from sqlalchemy import select
 
 from db.connect import Database
+from db.outbox import LEASE, End
 from db.tables import decisions, outbox, sends
 from db.worth_tables import control_salts
+from engine.push_settle import settle
 from firmware_sim.fcm_faults import Fault
 from firmware_sim.fcm_faults import Trouble as FcmTrouble
 from offers.campaign import Status
@@ -213,3 +215,35 @@ async def test_two_workers_that_fail_with_one_offer_give_it_back_once(chain: Wor
         assert None not in released
         chain.fcm.faults.clear()
         await next_round(chain)
+
+
+@pytest.mark.parametrize("trouble", Trouble)
+async def test_what_a_worker_in_trouble_may_have_shown_is_not_given_back(
+    chain: World, trouble: Trouble
+) -> None:
+    await chain.stand([(chain.engines[0], "phone-1", "aisle-a")])
+    await chain.paint()
+    await chain.push(sending=trouble)
+
+    await chain.come_to_rest()
+
+    (sent,) = chain.ledger.sent.values()
+    is_shown = sent in chain.ledger.accepted
+    assert is_shown == (sent.decision_id not in chain.ledger.given_back)
+
+
+async def test_a_worker_that_wakes_up_late_changes_nothing(chain: World) -> None:
+    await chain.stand([(chain.engines[0], "phone-1", "aisle-a")])
+    await chain.take_in_hand()
+    (claimed,) = chain.in_hand
+    await chain.clock.advance(LEASE.total_seconds())
+    await chain.push()
+    async with chain.database.read() as tx:
+        before = (await tx.execute(select(outbox))).all()
+
+    await settle(
+        [(claimed, End("delivered", ""))], chain.database, chain.workers[0].live, claimed.decided_at
+    )
+
+    async with chain.database.read() as tx:
+        assert (await tx.execute(select(outbox))).all() == before
