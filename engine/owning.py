@@ -110,22 +110,38 @@ async def write_news(
 async def _written(
     store: StoreEngine, database: Database, live: Live, now: datetime, lease: Lease | None
 ) -> list[Taken]:
-    """The news in SQL, decided by the campaigns as they are in the same transaction."""
+    """The news in SQL, decided by the campaigns as they are in the same transaction.
+
+    While these cannot be read, what a decision would be taken on is passed over: visits go on, and
+    stays have another mark soon.
+    """
+    decides = store.is_to_decide()
     for _ in range(REFRESHES_MAX):
-        if store.is_to_decide():
-            await store.campaigns.refresh(database)
+        if decides:
+            try:
+                await store.campaigns.refresh(database)
+            except DATABASE_ERRORS as error:
+                told = {"store": store.store_id, "why": _why(error)}
+                log.warning("campaigns not read: nothing is decided", extra=told)
+                decides = False
         async with database.begin() as tx:
-            if not store.is_to_decide() or await store.campaigns.is_current(tx):
-                return await _written_in(tx, store, live, now, lease)
+            if not decides or await store.campaigns.is_current(tx):
+                return await _written_in(tx, store, live, now, lease, decides=decides)
     log.info("campaigns change faster than they are read", extra={"store": store.store_id})
     async with database.begin() as tx:
-        return await _written_in(tx, store, live, now, lease)
+        return await _written_in(tx, store, live, now, lease, decides=True)
 
 
 async def _written_in(
-    tx: AsyncConnection, store: StoreEngine, live: Live, now: datetime, lease: Lease | None
+    tx: AsyncConnection,
+    store: StoreEngine,
+    live: Live,
+    now: datetime,
+    lease: Lease | None,
+    *,
+    decides: bool,
 ) -> list[Taken]:
-    taken = await store.write(tx, live, now)
+    taken = await store.write(tx, live, now, decides=decides)
     if lease is not None:
         # It may have waited for other writers for longer than the lease lasts.
         await lease.confirm()

@@ -64,6 +64,7 @@ class StoreEngine:
         self._draft: dict[str, Visit] = {}  # as they will be when the transaction is through
         self._resumed = Resumed()
         self._is_catching_up = False
+        self._shelf = campaigns.shelf  # as of the last `write`
         self._reserved: list[Reserved] = []
         self._unwritten: list[ZoneEvent] = []
         self._used: list[Used] = []
@@ -166,12 +167,17 @@ class StoreEngine:
         asked = self.state.asked_tick
         return asked is not None and tick_of(now.timestamp() - self.plan.model.lag_s) > asked
 
-    async def write(self, tx: AsyncConnection, live: Live, now: datetime) -> list[Taken]:
+    async def write(
+        self, tx: AsyncConnection, live: Live, now: datetime, *, decides: bool = True
+    ) -> list[Taken]:
         """Put into SQL what has happened since the last `wrote`; the decisions taken.
 
+        decides: whether any are, or what they would be taken on is passed over.
         Follow it with `wrote` when the transaction is through, with `undo` when it is not.
         """
         self._draft = dict(self._visits)
+        # Another store's refresh may change it meanwhile; `undo` is to take back from the same.
+        self._shelf = self.campaigns.shelf
         for used in self._used:
             await gateways.take_batch(
                 tx, used.gateway_id, used.batch.boot, used.batch.seq,
@@ -179,6 +185,9 @@ class StoreEngine:
             )  # fmt: skip
         taken: list[Taken] = []
         for event in self._unwritten:
+            if isinstance(event, Dwelling) and not decides:
+                self.counts["dwells_undecided"] += 1
+                continue
             decided = await self._write_event(tx, live, event, now, len(taken))
             if decided is not None:
                 taken.append(decided)
@@ -197,7 +206,7 @@ class StoreEngine:
     async def undo(self, live: Live) -> None:
         """The transaction of `write` failed: what it reserved counts no longer."""
         for reserved in self._reserved:
-            self.campaigns.shelf.catalogue.unsent(reserved.sent.campaign_id)
+            self._shelf.catalogue.unsent(reserved.sent.campaign_id)
             await live.unreserve(reserved.shopper_id, reserved.sent)
         self._reserved.clear()
 
@@ -250,7 +259,7 @@ class StoreEngine:
                     return None
                 accepted_s = self._intake.accepted.last_s(event.device, event.at_s)
                 return await decide_here(
-                    tx, live, self.plan, visit, event, now, self.campaigns.shelf,
+                    tx, live, self.plan, visit, event, now, self._shelf,
                     self.campaigns.remembering, self._reserved,
                     None if accepted_s is None else datetime.fromtimestamp(accepted_s, UTC), nth,
                 )  # fmt: skip

@@ -2,20 +2,23 @@
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import event, select
 
 from config.clock import SystemClock
 from db import browsing, campaigns, stops
 from db.browsing import BrowsingEvent
-from db.tables import decisions
-from engine.live_campaigns import SENDS_EVERY_S, LiveCampaigns
+from db.tables import decisions, visits, zone_visits
+from engine.live_campaigns import REFRESH_WITHIN_S, SENDS_EVERY_S, LiveCampaigns
 from offers.campaign import Status, Tier
 from offers.stops import Scope
 from shoppers.consent import Purpose
-from tests.engine.shop import IN_A, Shop, for_aisle_a
+from tests.engine.shop import IN_A, Shop, eventually, for_aisle_a
 from tests.offers.situations import a_campaign
 
 
@@ -92,6 +95,89 @@ async def test_a_reading_that_began_before_a_change_serves_nobody_who_asks_after
         may_go_on.set()
 
     assert late.result() == [("pasta", 0), ("rice", 0)]
+
+
+@asynccontextmanager
+async def no_threads() -> AsyncIterator[None]:
+    """No thread is left to make a catalogue in, for the length of the block."""
+    may_go_on = threading.Event()
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(40):
+            tasks.create_task(asyncio.to_thread(may_go_on.wait, 20), name="busy")
+        try:
+            yield
+        finally:
+            may_go_on.set()
+
+
+async def test_a_catalogue_that_takes_long_is_made_once_and_comes_in_the_end(shop: Shop) -> None:
+    await save(shop)
+    shelf = LiveCampaigns(shop.clock)
+    readings = []
+
+    def note(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        readings.append("FROM campaigns" in statement)
+
+    event.listen(shop.database.engine.sync_engine, "after_cursor_execute", note)
+    async with no_threads():
+        with pytest.raises(TimeoutError):
+            await shelf.refresh(shop.database)
+        await shop.clock.advance(REFRESH_WITHIN_S)
+        with pytest.raises(TimeoutError, match="still being made ready"):
+            await shelf.refresh(shop.database)
+
+    async def is_there() -> bool:
+        with suppress(TimeoutError):
+            await shelf.refresh(shop.database)
+        return bool(shelf.shelf.catalogue.find(shop.store_id, "aisle-7", frozenset(), ()))
+
+    await eventually(is_there)
+    event.remove(shop.database.engine.sync_engine, "after_cursor_execute", note)
+
+    assert await found(shelf, shop) == [("pasta", 0)]
+    assert sum(readings) == 1
+
+
+async def test_while_campaigns_cannot_be_read_visits_go_on(shop: Shop) -> None:
+    phone = await shop.phone()
+    for _ in range(6):
+        await shop.transmit({phone: IN_A})
+        await shop.clock.advance(1)
+        shop.engine.hear(await shop.take(), shop.clock.now())
+    assert shop.engine.is_to_decide()
+
+    async with no_threads():
+        await shop.turn()
+
+    assert len(await shop.rows(visits)) == len(await shop.rows(zone_visits)) == 1
+    assert await shop.rows(decisions) == []
+    assert shop.engine.counts["dwells_undecided"] > 0
+    await shop.spend(10, {phone: IN_A})
+    assert [row.outcome for row in await shop.rows(decisions)].count("send") == 1
+
+
+async def test_what_is_undone_is_taken_back_where_it_was_counted(shop: Shop) -> None:
+    phone = await shop.phone()
+    for _ in range(12):
+        await shop.transmit({phone: IN_A})
+        await shop.clock.advance(1)
+        shop.engine.hear(await shop.take(), shop.clock.now())
+    campaigns_here = shop.engine.campaigns
+    await campaigns_here.refresh(shop.database)
+    async with shop.database.begin() as tx:
+        taken = await shop.engine.write(tx, shop.live, shop.clock.now())
+        await tx.rollback()
+    assert [one.sent for one in taken].count("pasta") == 1
+    # Another store's refresh comes first. Of the new catalogue one was sent by somebody else.
+    async with shop.database.begin() as tx:
+        assert await campaigns.spend(tx, for_aisle_a(), "another-store")
+        await campaigns.changed(tx)
+    await campaigns_here.refresh(shop.database)
+
+    await shop.engine.undo(shop.live)
+
+    (here,) = campaigns_here.shelf.catalogue.find(shop.store_id, "aisle-a", frozenset(), ())
+    assert here.sends == 1
 
 
 async def test_what_others_have_sent_is_known_after_a_while(shop: Shop) -> None:
