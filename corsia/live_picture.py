@@ -113,7 +113,12 @@ class Pictures:
                     sends.c.decision_id.in_(decision_ids)
                 )
             )
-            return {row.decision_id: offers[row.campaign_id].title for row in rows}
+            # One whose campaign another version wrote has no title that we can read.
+            return {
+                row.decision_id: offers[row.campaign_id].title
+                for row in rows
+                if row.campaign_id in offers
+            }
 
     def _read_statuses(self) -> tuple[Status, ...]:
         folders = [self._stack.gateway_dir(place.gateway_id) for place in self._floor.gateways]

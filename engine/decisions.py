@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from beacons.zone_events import Dwelling
-from db import campaigns, decisions, outbox, stops
+from db import campaigns, decisions, handsets, outbox, pressure, stops
 from db.decisions import StoredDecision
 from db.ids import new_id
 from db.live import Live
@@ -26,7 +26,7 @@ from offers.filters import (
     binding_caps,
     message_of,
 )
-from offers.pressure import Message
+from offers.pressure import LOOKS_BACK, Message
 from offers.reasons import full_caps
 from offers.relevance import RELEVANCE_THRESHOLD_CENTS
 from offers.situation import Decision, Hold, Reason, Send, Situation
@@ -90,7 +90,10 @@ async def decide_here(
         campaign_id = taken.campaign.campaign_id
         wanted = message_of(situation, taken.campaign, decision_id)
         caps = binding_caps(situation, taken.campaign)
-        known = situation.pressure.messages
+        # Under a lock, and read again: another engine may have sent a moment ago, and a Redis that
+        # was emptied since would know nothing of it.
+        await handsets.lock_shopper(tx, visit.shopper_id)
+        known = await pressure.messages(tx, visit.shopper_id, now - LOOKS_BACK)
         if not await live.reserve(visit.shopper_id, wanted, known, caps, situation.local):
             taken = _lost(taken, Reason.CAP_RACE)
             break

@@ -7,15 +7,16 @@ from typing import Final
 import click
 import msgspec
 import uvloop
+from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from config.clock import SystemClock
 from config.settings import Settings, load_settings
 from corsia.commands.failures import said_plainly
 from corsia.interval_picture import interval_picture
 from corsia.ready_database import DatabaseUnusableError, ready_database
-from db import salts, trials, worth
+from db import campaigns, salts, trials, worth
 from db.connect import DatabaseUrlError
 from engine.asking import ask_questions
 from engine.worth import measure
@@ -126,6 +127,8 @@ async def _deal_anew(settings: Settings, why: str) -> str:
     async with ready_database(settings.sql_url) as database, database.begin() as tx:
         try:
             history = await salts.deal_anew(tx, why, SystemClock().now())
+            # So that engines deal by it from their next turn on.
+            await campaigns.changed(tx)
         except BadSalts as error:
             raise WorthError(
                 "the last salt is of a later time than this machine's clock: set the clock"
@@ -137,18 +140,39 @@ def _print(found: list[CampaignWorth], whole: AllWorth, *, is_one: bool) -> None
     console = Console()
     console.print(f"as of {whole.as_of:%Y-%m-%d %H:%M} UTC")
     table = Table(
-        "campaign", "sends", "shown", "redeemed", "discount", "credited", "full", "incremental"
+        Column("campaign", no_wrap=True),
+        *(
+            Column(heading, justify="right", no_wrap=True)
+            for heading in (
+                "sends",
+                "shown",
+                "used",
+                "margin",
+                "discount",
+                "credited",
+                "earned",
+            )
+        ),
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
     )
-    for one in found:
+    told = [one for one in found if is_one or one.line.sends or one.line.redeemed_lines]
+    for one in told:
         line = one.line
         table.add_row(
-            one.campaign_id, f"{line.sends:,}", f"{line.shown:,}",
-            f"{line.redeemed_lines:,} lines, {_money(line.redeemed_cents)}",
-            _money(line.discount_cents), _money(line.credited_cents),
-            _money(line.full_credit_cents), _incremental(line),
+            one.campaign_id, f"{line.sends:,}", f"{line.shown:,}", f"{line.redeemed_lines:,}",
+            _money(line.redeemed_cents), _money(line.discount_cents), _money(line.credited_cents),
+            _incremental(line),
         )  # fmt: skip
     console.print(table)
-    for one in found:
+    if len(told) < len(found):
+        console.print(f"{len(found) - len(told)} campaigns have sent nothing yet")
+    for one in told:
+        if is_one:
+            console.print(
+                f"credited to every push that was shown, not only the last:"
+                f" {_money(one.line.full_credit_cents)}"
+            )
         console.print(f"[bold]{one.campaign_id}[/]: {_said(one)}")
         if one.finding is not None:
             _print_finding(console, one.finding)
