@@ -20,8 +20,8 @@ from db.decisions import StoredDecision
 from db.pressure import SavedPolicy
 from db.replay import StoredMoment
 from engine.known import Remembering
-from engine.plan import Local, local_time
 from engine.situation import Person, profiled
+from engine.store_time import Local, local_time
 from offers.audience_fields import Facts
 from offers.pressure import DEFAULT_POLICY, Cap, Policy, Pressure
 from offers.situation import Moment, ShopperView

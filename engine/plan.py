@@ -1,12 +1,10 @@
 """A store's plan as the engine uses it: its presence model, its zones, the time on its wall."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache
+from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import holidays
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from beacons.calibration import GatewayRadio
@@ -16,13 +14,13 @@ from beacons.presence import PresenceModel
 from beacons.store_plan import StorePlan
 from beacons.survey import Survey
 from db import gateway_radios, stores, surveys
+from engine.store_time import SOME_DAY, Local, local_time
 from offers.situation import ZoneRole
 
 # Where people pay, ask or only pass, nobody is messaged (DESIGN 7).
 QUIET_KINDS: Final = frozenset(
     {ZoneKind.CHECKOUT, ZoneKind.ENTRANCE, ZoneKind.QUIET, ZoneKind.SERVICE_DESK, ZoneKind.PICKUP}
 )
-_SOME_DAY: Final = datetime(2026, 12, 25, 12, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +40,6 @@ class PlanSource:
     store: StorePlan
     radios: tuple[GatewayRadio, ...] = ()
     surveys: tuple[Survey, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Local:
-    """A moment in a store's own time. is_holiday: the day is a public holiday there."""
-
-    at: datetime
-    is_holiday: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +79,6 @@ class EnginePlan:
         return local_time(at, self.tz, self.store.country)
 
 
-def local_time(at: datetime, tz: ZoneInfo, country: str) -> Local:
-    """The time on a store's wall; in a country whose holidays are not known it has none."""
-    local = at.astimezone(tz)
-    return Local(local, local.date() in _holidays(country))
-
-
-@cache
-def _holidays(country: str) -> holidays.HolidayBase:
-    """A country's public holidays; a year is worked out when it is first asked for."""
-    try:
-        return holidays.country_holidays(country)
-    except NotImplementedError:
-        return holidays.HolidayBase()
-
-
 async def plan_version(tx: AsyncConnection, store_id: str) -> PlanVersion:
     """What a running engine compares with its own, to see that it must be made anew."""
     return PlanVersion(
@@ -138,7 +113,7 @@ def engine_plan(source: PlanSource) -> EnginePlan:
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise PlanError(None, [f"this machine knows no time zone {store.tz}"]) from error
     # A second's work, the first time in a country: here, in the thread, and not at a decision.
-    local_time(_SOME_DAY, tz, store.country)
+    local_time(SOME_DAY, tz, store.country)
     zones = [zone for floor in store.floors for zone in floor.zones]
     return EnginePlan(
         version=source.version,

@@ -21,7 +21,7 @@ from db.outbox import Again, Claimed, End
 from db.push_standing import Standing, standing
 from engine.fcm import ANSWER_TIMEOUT_S, SEND_WITHIN_S
 from engine.fcm_credential import FETCH_TIMEOUT_S
-from engine.plan import local_time
+from engine.store_time import local_time
 from offers.campaign import Campaign, OnHolidays, Status
 from offers.schedule import is_scheduled
 from shoppers.consent import NEEDED_IN_AISLE

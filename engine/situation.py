@@ -16,7 +16,8 @@ from db import bought, browsing, consents, handsets, pressure, visits, ways
 from db.handsets import PushTarget
 from db.visits import Visit
 from engine.known import Remembering
-from engine.plan import EnginePlan, Local
+from engine.plan import EnginePlan
+from engine.store_time import Local
 from offers.assignment import Salts
 from offers.audience_fields import BROWSING_BACK, Facts
 from offers.audience_keys import keys_of
