@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.decisions import StoredDecision
 from db.tables import consents
 from offers.otherwise import Otherwise, Stored, Winner, otherwise, stored
-from offers.reasons import unless, why
+from offers.reasons import seen_by, unless, why
 from offers.shopper_words import otherwise_to_shopper, to_shopper
 
 # Of the campaigns that the draw could have chosen, so many are named.
@@ -86,8 +86,10 @@ def told(
         about=tuple(
             AboutCampaign(
                 one.campaign_id,
-                tuple(why(reason, decision.seen) for reason in one.against),
-                _otherwise(one, candidates, decision.seen),
+                tuple(
+                    why(reason, seen_by(decision.seen, one.campaign_id)) for reason in one.against
+                ),
+                _otherwise(one, candidates, seen_by(decision.seen, one.campaign_id)),
             )
             for one in candidates
             if campaign_id in {None, one.campaign_id}

@@ -27,7 +27,7 @@ from offers.filters import (
     message_of,
 )
 from offers.pressure import LOOKS_BACK, Message
-from offers.reasons import full_caps
+from offers.reasons import caps_apart, full_caps
 from offers.relevance import RELEVANCE_THRESHOLD_CENTS
 from offers.situation import Decision, Hold, Reason, Send, Situation
 
@@ -167,7 +167,7 @@ def _stored(
         outcome, ghost, reasons = "hold", taken.ghost is not None, [why.value for why in taken.why]
         arm = Arm.HELD_OUT if Reason.HELD_OUT in taken.why else Arm.CONTROL
     best = taken.weighed[0].campaign_id if taken.weighed else None
-    seen = _seen(situation, best)
+    seen = _seen(situation, best, taken)
     if ghost or outcome == "send":
         seen["arm"] = arm.value
     return StoredDecision(
@@ -186,7 +186,7 @@ def _stored(
     )
 
 
-def _seen(situation: Situation, best: str | None) -> dict[str, Any]:
+def _seen(situation: Situation, best: str | None, taken: Decision) -> dict[str, Any]:
     """What the decision looked at, without the candidates (they are in `weighed`).
 
     best: the campaign that was sent, or came nearest to it.
@@ -211,6 +211,7 @@ def _seen(situation: Situation, best: str | None) -> dict[str, Any]:
             "sent": len(situation.pressure.messages),
             "own": [cap.most for cap in situation.pressure.own],
             "caps": full_caps(situation, best),
+            "caps_apart": caps_apart(situation, taken.weighed),
             "stopped": {
                 "here": stopped.silences(situation.moment.store_id),
                 "campaigns": sorted(stopped.campaign_ids),

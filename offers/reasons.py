@@ -3,7 +3,7 @@
 From what is stored of a decision alone, so that it is told the same a year later.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,8 +13,10 @@ from offers.filters import (
     reason_of,
 )
 from offers.pressure import LOOKS_BACK, reached
-from offers.situation import Reason, Situation
+from offers.situation import Reason, Situation, Weighed
 
+# Whose numbers differ from campaign to campaign.
+_OWN_CAPS: Final = frozenset({Reason.CAMPAIGN_CAP, Reason.CATEGORY_CAP})
 DAY_S: Final = 86_400.0
 WEEK_S: Final = 7 * DAY_S
 
@@ -51,21 +53,41 @@ def full_caps(situation: Situation, campaign_id: str | None) -> list[FullCap]:
     ]
 
 
+def caps_apart(situation: Situation, weighed: Iterable[Weighed]) -> dict[str, list[FullCap]]:
+    """The caps without room of each candidate that is held by one of its own: by its campaign."""
+    return {
+        one.campaign_id: full_caps(situation, one.campaign_id)
+        for one in weighed
+        if not _OWN_CAPS.isdisjoint(one.against)
+    }
+
+
+def seen_by(seen: Mapping[str, Any], campaign_id: str) -> Mapping[str, Any]:
+    """What the decision saw, with the caps as they were for that campaign."""
+    apart = seen.get("caps_apart", {})
+    return {**seen, "caps": apart[campaign_id]} if campaign_id in apart else seen
+
+
 def why(reason: Reason, seen: Mapping[str, Any]) -> str:
-    """The reason as a clause. seen: what the decision saw, as stored."""
-    return _WHY[reason].format_map(_Facts(reason, seen))
+    """The reason as a clause. seen: what the decision saw, as stored (`seen_by`)."""
+    return _clauses(_WHY[reason], reason, seen)
 
 
 def unless(reason: Reason, seen: Mapping[str, Any]) -> str:
     """What would have had to be otherwise, as a clause after "it would have been sent"."""
-    return _UNLESS[reason].format_map(_Facts(reason, seen))
+    return _clauses(_UNLESS[reason], reason, seen)
+
+
+def _clauses(sentence: str, reason: Reason, seen: Mapping[str, Any]) -> str:
+    """The sentence, once for each cap behind the reason."""
+    said = [sentence.format_map(_Facts(cap, seen)) for cap in _caps(reason, seen)]
+    return " and ".join(dict.fromkeys(said))
 
 
 class _Facts(dict[str, object]):
     """The facts that a sentence may name; `?` for one that an old decision did not keep."""
 
-    def __init__(self, reason: Reason, seen: Mapping[str, Any]) -> None:
-        cap = _cap(reason, seen)
+    def __init__(self, cap: Mapping[str, Any], seen: Mapping[str, Any]) -> None:
         moment, limits = seen.get("moment", {}), seen.get("limits", {})
         super().__init__(
             {
@@ -86,22 +108,21 @@ class _Facts(dict[str, object]):
         )
 
 
-def _cap(reason: Reason, seen: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The cap behind a reason; of a decision of before caps were stored, what is known of it."""
-    for cap in seen.get("caps", ()):
-        if cap["reason"] == reason.value:
-            found: Mapping[str, Any] = cap
-            return found
+def _caps(reason: Reason, seen: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The caps behind a reason; of a decision of before caps were stored, what is known of it."""
+    found = [cap for cap in seen.get("caps", ()) if cap["reason"] == reason.value]
     before = seen.get("pressure", {})
     match reason:
+        case _ if found:
+            return found
         case Reason.VISIT_CAP:
-            return {"sent": before.get("sent_this_visit")}
+            return [{"sent": before.get("sent_this_visit")}]
         case Reason.WEEK_CAP:
-            return {"sent": before.get("sent_last_7_days"), "days": None, "within_s": WEEK_S}
+            return [{"sent": before.get("sent_last_7_days"), "days": None, "within_s": WEEK_S}]
         case Reason.COOL_DOWN:
-            return {"within_s": seen.get("limits", {}).get("cool_down_s")}
+            return [{"within_s": seen.get("limits", {}).get("cool_down_s")}]
         case _:
-            return {}
+            return [{}]
 
 
 def _span(cap: Mapping[str, Any]) -> str:

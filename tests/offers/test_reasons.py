@@ -14,7 +14,7 @@ from offers.decide import decide
 from offers.filters import reason_of
 from offers.otherwise import Otherwise, Stored, Winner, otherwise, stored
 from offers.pressure import Cap, Policy, Pressure, Scope
-from offers.reasons import full_caps, unless, why
+from offers.reasons import caps_apart, full_caps, seen_by, unless, why
 from offers.situation import Decision, Reason, Send, Situation, ZoneRole
 from shoppers.consent import NEEDED_IN_AISLE
 from tests.offers.situations import a_campaign, a_message, a_situation
@@ -246,3 +246,33 @@ def test_who_is_said_to_win_wins_when_the_reasons_are_gone(
             assert again.ghost is not None
             won = Winner(again.ghost.campaign_id, is_ghost=True)
         assert won in answer.wins
+
+
+def test_each_campaign_is_told_by_its_own_caps_and_all_of_them() -> None:
+    week, month = timedelta(days=7), timedelta(days=30)
+    caps = (Cap(Scope.CATEGORY, 1, within=week), Cap(Scope.CATEGORY, 2, within=month))
+    rice, both = frozenset({"rice"}), frozenset({"pasta"})
+    sent = (
+        a_message(1, categories=rice),
+        a_message(2, categories=both),
+        a_message(3, ago=timedelta(days=9), categories=both),
+    )
+    situation = replace(
+        a_situation(a_campaign("pasta"), a_campaign("rice", categories=rice)),
+        pressure=Pressure(sent),
+        policy=replace(FULL, caps=caps),
+    )
+    decision = decide(situation)
+    told = msgspec.to_builtins(
+        {
+            "caps": full_caps(situation, "pasta"),
+            "caps_apart": caps_apart(situation, decision.weighed),
+        }
+    )
+
+    assert unless(Reason.CATEGORY_CAP, seen_by(told, "pasta")) == (
+        "with a cap of 2 for the category in 7 days and with a cap of 3 for the category in 30 days"
+    )
+    assert unless(Reason.CATEGORY_CAP, seen_by(told, "rice")) == (
+        "with a cap of 2 for the category in 7 days"
+    )
