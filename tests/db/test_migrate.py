@@ -94,11 +94,10 @@ async def test_processes_that_start_together_upgrade_once(empty_database_url: st
         assert await migrate.drift(database) == []
 
 
+@pytest.mark.parametrize("empty_database_url", ["postgres"], indirect=True)
 async def test_a_step_may_take_longer_than_a_statement_of_a_server(
     empty_database_url: str,
 ) -> None:
-    if not empty_database_url.startswith("postgresql"):
-        pytest.skip("SQLite has no such limit")
     held = asyncio.Event()
 
     async def hold() -> None:
