@@ -71,6 +71,8 @@ class Hearing:
             entries = await self._taken()
         if self._store.is_due(self._clock.now()):
             entries += await self._rest(entries)
+        # What another was handed and we claimed is older than what we took ourselves.
+        entries.sort(key=lambda entry: tuple(map(int, entry.entry_id.split("-"))))
         self._unacknowledged += entries
         return entries
 

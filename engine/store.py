@@ -67,6 +67,7 @@ class StoreEngine:
         self._shelf = campaigns.shelf  # as of the last `write`
         self._reserved: list[Reserved] = []
         self._unwritten: list[ZoneEvent] = []
+        self._gone: set[str] = set()  # in the transaction under way
         self._used: list[Used] = []
 
     @property
@@ -176,6 +177,7 @@ class StoreEngine:
         Follow it with `wrote` when the transaction is through, with `undo` when it is not.
         """
         self._draft = dict(self._visits)
+        self._gone.clear()
         # Another store's refresh may change it meanwhile; `undo` is to take back from the same.
         self._shelf = self.campaigns.shelf
         for used in self._used:
@@ -198,6 +200,9 @@ class StoreEngine:
     def wrote(self) -> None:
         """The transaction of `write` is through."""
         self._visits = self._draft
+        # Only now: a transaction that failed is written again, and who is gone may be back.
+        for handset_id in self._gone - self._visits.keys():
+            self._intake.forget(handset_id)
         self.canaries.wrote()
         self._reserved.clear()
         self._used.clear()
@@ -240,7 +245,7 @@ class StoreEngine:
         if isinstance(event, Left | Gone) and event.device not in self._draft:
             # Of a visit that was closed before, or never was one.
             if isinstance(event, Gone):
-                self._intake.forget(event.device)
+                self._gone.add(event.device)
             return None
         visit = await self._visit(tx, event.device, at, now)
         if visit is None or isinstance(event, Appeared):
@@ -271,7 +276,7 @@ class StoreEngine:
                 await visits.close_visit(tx, visit.visit_id, last)
                 await keep_until(tx, [visit.shopper_id], last)
                 del self._draft[event.device]
-                self._intake.forget(event.device)
+                self._gone.add(event.device)
             case _:
                 assert_never(event)
         return None

@@ -75,6 +75,9 @@ def otherwise(candidates: Sequence[Stored], campaign_id: str) -> Otherwise | Non
     if own is None or not own.against:
         return None
     lifted = tuple(reason for reason in own.against if reason is not Reason.OUTRANKED)
+    if own is candidates[0] and any(Reason.OUTRANKED in one.against for one in candidates):
+        # Only a winner outranks: it had won, and lost its place at the last moment.
+        return Otherwise(lifted, (_winner(replace(own, against=())),))
     for_all = _OF_THE_MOMENT.intersection(lifted)
     first = replace(candidates[0], against=_left(candidates[0], for_all))
     went_first = _EXPERIMENT.issuperset(candidates[0].against)

@@ -12,7 +12,7 @@ from offers.filters import (
     message_of,
     reason_of,
 )
-from offers.pressure import LOOKS_BACK, reached
+from offers.pressure import LOOKS_BACK, is_promotion, reached
 from offers.situation import Reason, Situation, Weighed
 
 # Whose numbers differ from campaign to campaign.
@@ -54,12 +54,17 @@ def full_caps(situation: Situation, campaign_id: str | None) -> list[FullCap]:
 
 
 def caps_apart(situation: Situation, weighed: Iterable[Weighed]) -> dict[str, list[FullCap]]:
-    """The caps without room of each candidate that is held by one of its own: by its campaign."""
-    return {
-        one.campaign_id: full_caps(situation, one.campaign_id)
-        for one in weighed
-        if not _OWN_CAPS.isdisjoint(one.against)
-    }
+    """The caps without room of each candidate for which they are not those of the first: by its
+    campaign."""
+    found: dict[str, list[FullCap]] = {}
+    is_first_promotion: bool | None = None
+    for one in weighed:
+        if is_first_promotion is None:
+            is_first_promotion = is_promotion(one.tier)
+        is_like_first = is_promotion(one.tier) is is_first_promotion
+        if not is_like_first or not _OWN_CAPS.isdisjoint(one.against):
+            found[one.campaign_id] = full_caps(situation, one.campaign_id)
+    return found
 
 
 def seen_by(seen: Mapping[str, Any], campaign_id: str) -> Mapping[str, Any]:
@@ -99,7 +104,7 @@ class _Facts(dict[str, object]):
                 "still_here": _percent(moment.get("still_here_p")),
                 "least_still_here": _percent(limits.get("still_here_p")),
                 "threshold": limits.get("worth_cents", "?"),
-                "sent": cap.get("sent", "?"),
+                "sent": "?" if cap.get("sent") is None else cap["sent"],
                 "times": _times(cap.get("sent")),
                 "more": _one_more(cap.get("sent")),
                 "span": _span(cap),

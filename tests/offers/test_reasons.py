@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from offers.campaign import Tier
+from offers.campaign import Status, Tier
 from offers.decide import decide
 from offers.filters import reason_of
 from offers.otherwise import Otherwise, Stored, Winner, otherwise, stored
@@ -276,3 +276,31 @@ def test_each_campaign_is_told_by_its_own_caps_and_all_of_them() -> None:
     assert unless(Reason.CATEGORY_CAP, seen_by(told, "rice")) == (
         "with a cap of 2 for the category in 7 days"
     )
+
+
+def test_promotions_behind_a_service_message_are_told_by_their_own_caps() -> None:
+    situation = replace(
+        a_situation(a_campaign("service", tier=Tier.SERVICE, status=Status.PAUSED), a_campaign()),
+        pressure=Pressure((a_message(visit_id="visit-1"),)),
+    )
+    decision = decide(situation)
+    best, promotion = (one.campaign_id for one in decision.weighed)
+    told = msgspec.to_builtins(
+        {
+            "caps": full_caps(situation, best),
+            "caps_apart": caps_apart(situation, decision.weighed),
+        }
+    )
+
+    assert (best, promotion) == ("service", "pasta")
+    assert why(Reason.VISIT_CAP, seen_by(told, promotion)) == "1 sent in this visit already"
+
+
+def test_who_had_won_and_lost_its_place_at_the_last_moment_would_have_been_sent() -> None:
+    rows = [
+        Stored("won", 5.0, (Reason.CAP_RACE,), 3),
+        Stored("better", 9.0, (Reason.OUTRANKED,), 3),
+        Stored("other", 4.0, (Reason.OUTRANKED,), 3),
+    ]
+
+    assert otherwise(rows, "won") == Otherwise((Reason.CAP_RACE,), (Winner("won", False),))
