@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db import campaigns, salts, stores
 from db.connect import Database
 from db.tables import decisions, receipts, redemptions, sends, shoppers, visits
-from db.worth_tables import purchases
+from db.worth_tables import control_salts, purchases
 from offers.assignment import Arm, arm
 from tests.db.rows import STORE, a_plan
 from tests.offers.situations import a_campaign
@@ -47,6 +47,9 @@ async def a_month(database: Database, start: datetime, planted: Planted, seed: i
     async with database.begin() as tx:
         await stores.save_store(tx, a_plan(), start)
         await campaigns.save_campaign(tx, campaign, start)
+        # Not drawn, as by chance one month in thirty shows an effect that nobody planted.
+        first = {"since": salts.BEGINNING, "salt": "of the month", "why": "a test"}
+        await tx.execute(control_salts.insert().values(first))
         history = await salts.load_or_make(tx)
         written: dict[Table, list[dict[str, Any]]] = {}
         for n in range(planted.shoppers):
