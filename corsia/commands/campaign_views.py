@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Final, Literal, TypeVar
 
 import click
 import uvloop
@@ -16,8 +16,14 @@ from corsia.plan_files import Plan, write_plan
 from corsia.ready_database import DatabaseUnusableError, ready_database
 from db import campaign_versions, campaigns
 from db.connect import DatabaseUrlError
+from offers.campaign import Offer
+from offers.creative import creative_for, seen_locked
 from offers.versions import DONE, Life, Version, VersionRefused, VersionState
 
+_PLATFORMS: Final[tuple[tuple[Literal["android", "ios"], str], ...]] = (
+    ("android", "Android"),
+    ("ios", "iOS"),
+)
 T = TypeVar("T")
 
 _NUMBER = click.IntRange(min=1)
@@ -44,6 +50,8 @@ def list_campaigns() -> None:
 def show(campaign_id: str, *, number: int | None) -> None:
     """What is sent of a campaign, else what waits, as a file that `corsia import` reads.
 
+    Its comments say what lock screens show of the texts.
+
     \b
     Examples:
       corsia campaign show pasta-may > pasta.yaml    # to be changed and imported again
@@ -54,6 +62,8 @@ def show(campaign_id: str, *, number: int | None) -> None:
     assert version is not None
     click.echo(f"# {version.name}: {version.state.value}, written by {_by_whom(version)}")
     click.echo(f"# the campaign is {life.status.value}")
+    for line in _locked(version.campaign.offer):
+        click.echo(f"# {line}")
     click.echo(_text(version, life), nl=False)
 
 
@@ -149,6 +159,19 @@ def _by_whom(version: Version) -> str:
     if version.reviewed_by is None or version.reviewed_at is None:
         return written
     return f"{written}; reviewed by {version.reviewed_by}, {_at(version.reviewed_at)}"
+
+
+def _locked(offer: Offer) -> list[str]:
+    """What lock screens show of each of its texts, a line each; it goes into comments."""
+    lines = []
+    for creative in (creative_for(offer, None), *offer.creatives):
+        language = f" ({creative.locale})" if creative.locale else ""
+        for platform, name in _PLATFORMS:
+            seen = seen_locked(creative, platform)
+            # A body may have several lines, and a comment has one.
+            words = " ".join(f"{seen.title} | {seen.body}".split())
+            lines.append(f"locked {name}{language}: {words}")
+    return lines
 
 
 def _text(version: Version, life: Life) -> str:

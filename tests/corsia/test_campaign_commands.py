@@ -98,6 +98,8 @@ def test_an_edit_waits_beside_what_is_live_and_is_told_line_by_line(shop: Run) -
     shown = shop("campaign", "show", "rice", "--version", "2").stdout
     assert shown.startswith("# version 2 of rice: draft, written by bruno, 20")
     assert "title: Rice, 3 for 2" in shown
+    assert "# locked Android: Rice, 3 for 2 | " in shown
+    assert "# locked iOS: Rice, 3 for 2 | " in shown
     assert "version 2 by bruno waits to be submitted" in shop("campaign", "list").stdout
     told = shop("campaign", "diff", "rice").stdout.splitlines()
     assert told[:2] == ["--- version 1 of rice", "+++ version 2 of rice"]
